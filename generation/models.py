@@ -1,0 +1,194 @@
+"""How pictures are made: jobs, one scene's way through them, and the accounts that set the pace."""
+
+import uuid
+from typing import Self
+
+from django.db import models
+from django.db.models import Count, Max, Min, Q
+from django.db.models.functions import Now
+from django.urls import reverse
+
+from accounts.models import User
+from gallery.models import SEEDS, Character, OwnedQuerySet, Scene, Story
+
+
+class Status(models.TextChoices):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SAVED = "saved"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Phase(models.TextChoices):
+    CALLING = "calling"
+    SAVING = "saving"
+
+
+OPEN = (Status.QUEUED, Status.RUNNING)
+
+
+class ProviderAccount(models.Model):
+    """What shares one limit: a provider's key, known by 8 hex of its SHA-256, or one ComfyUI server.
+
+    `allowance` is how many calls may be open at once over all workers; it halves when the provider says
+    "too many" and grows back one a success, up to `ceiling`.
+    """
+
+    provider = models.CharField(max_length=40)
+    name = models.CharField(max_length=200, blank=True)
+    server = models.CharField(max_length=200, blank=True)
+    allowance = models.PositiveIntegerField()
+    ceiling = models.PositiveIntegerField()
+    closed_until = models.DateTimeField(null=True, blank=True)
+    cut_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="provider_account_once", fields=["provider", "name"]),
+            models.CheckConstraint(name="allowance_at_least_one", condition=Q(allowance__gte=1)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.name}".strip()
+
+
+class GenerationJobQuerySet(OwnedQuerySet["GenerationJob"]):
+    def with_counts(self) -> Self:
+        """Each job with its scenes counted by status, in the query that fetches it."""
+        return self.annotate(
+            total=Count("scenes"),
+            queued=Count("scenes", filter=Q(scenes__status=Status.QUEUED)),
+            running=Count("scenes", filter=Q(scenes__status=Status.RUNNING)),
+            saved=Count("scenes", filter=Q(scenes__status=Status.SAVED)),
+            failed=Count("scenes", filter=Q(scenes__status=Status.FAILED)),
+            cancelled=Count("scenes", filter=Q(scenes__status=Status.CANCELLED)),
+            started_at=Min("scenes__started_at"),
+            last_finished_at=Max("scenes__finished_at"),
+            changed_at=Max("scenes__changed_at"),
+        )
+
+
+class GenerationJob(models.Model):
+    """One press of Generate. Its status is derived from its scenes, never stored."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="generation_jobs")
+    story = models.ForeignKey(
+        Story, on_delete=models.SET_NULL, null=True, blank=True, related_name="generation_jobs"
+    )
+    character = models.ForeignKey(
+        Character, on_delete=models.SET_NULL, null=True, blank=True, related_name="generation_jobs"
+    )
+    idempotency_key = models.CharField(max_length=200, null=True, blank=True)
+    body_hash = models.CharField(max_length=64, blank=True)
+    asked = models.JSONField(default=dict)
+    created_at = models.DateTimeField(db_default=Now())
+
+    objects = GenerationJobQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["owner", "-created_at"], name="job_newest")]
+        constraints = [
+            models.UniqueConstraint(name="idempotency_key_once_a_person", fields=["owner", "idempotency_key"])
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+    def get_absolute_url(self) -> str:
+        return reverse("generation:job", args=[self.pk])
+
+
+class SceneGeneration(models.Model):
+    """One scene's way through a job.
+
+        queued -> running -> saved            queued, running -> cancelled
+          |         |-> queued (again, not before due_at)        failed -> queued (Retry)
+          |         |-> failed                nothing leaves saved or cancelled
+          |-> failed (its job was stopped: no key, no credit)
+
+    `token` is the fence: +1 in every claim, never reset. `attempt` counts the tries of this round; only Retry
+    sets it to 0. `tag` names the claim that holds the row.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    job = models.ForeignKey(GenerationJob, on_delete=models.CASCADE, related_name="scenes")
+    owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="scene_generations")
+    scene = models.ForeignKey(Scene, on_delete=models.CASCADE, related_name="generations")
+    position = models.PositiveIntegerField()
+
+    # What was asked, frozen at Generate.
+    prompt = models.TextField()
+    cast = models.JSONField(default=list)
+    embeddings = models.JSONField(default=list)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    seed = models.BigIntegerField()
+    provider = models.CharField(max_length=40)
+
+    # Where it stands.
+    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
+    phase = models.CharField(max_length=10, choices=Phase, blank=True)
+    attempt = models.PositiveIntegerField(default=0)
+    error_code = models.CharField(max_length=40, blank=True)
+    error_message = models.TextField(blank=True)
+    waiting_for = models.CharField(max_length=200, blank=True)
+
+    # Who works on it.
+    account = models.ForeignKey(
+        ProviderAccount, on_delete=models.PROTECT, null=True, blank=True, related_name="scenes"
+    )
+    token = models.PositiveIntegerField(default=0)
+    tag = models.UUIDField(null=True, blank=True)
+    due_at = models.DateTimeField(db_default=Now())
+    lease_until = models.DateTimeField(null=True, blank=True)
+    slot_until = models.DateTimeField(null=True, blank=True)
+    request_token = models.PositiveIntegerField(null=True, blank=True)
+    waits = models.PositiveIntegerField(default=0)
+    waiting_since = models.DateTimeField(null=True, blank=True)
+
+    # What came of it, over all attempts.
+    model = models.CharField(max_length=120, blank=True)
+    variations_offered = models.PositiveIntegerField(default=0)
+    bytes_received = models.PositiveBigIntegerField(default=0)
+    created_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True, blank=True)
+    claimed_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    changed_at = models.DateTimeField(db_default=Now())
+
+    objects = OwnedQuerySet["SceneGeneration"].as_manager()
+
+    class Meta:
+        ordering = ["position"]
+        indexes = [
+            models.Index(
+                fields=["provider", "due_at"],
+                name="scene_generation_due",
+                condition=Q(status__in=["queued", "running"]),
+            ),
+            models.Index(fields=["tag"], name="scene_generation_tag", condition=Q(status="running")),
+            models.Index(fields=["account", "slot_until"], name="scene_generation_slot"),
+        ]
+        constraints = [
+            models.UniqueConstraint(name="position_once_a_job", fields=["job", "position"]),
+            models.CheckConstraint(name="status_known", condition=Q(status__in=Status.values)),
+            models.CheckConstraint(
+                name="running_is_leased",
+                condition=~Q(status="running")
+                | Q(lease_until__isnull=False, tag__isnull=False, account__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="failed_has_a_reason",
+                condition=~Q(status="failed") | (~Q(error_code="") & ~Q(error_message="")),
+            ),
+            models.CheckConstraint(name="seed_in_range", condition=Q(seed__gte=0, seed__lt=SEEDS)),
+        ]
+
+    def __str__(self) -> str:
+        return f"scene {self.position + 1} of {self.job_id}"
+
+    @property
+    def number(self) -> int:
+        return self.position + 1
