@@ -1,8 +1,10 @@
 """How pictures are made: jobs, one scene's way through them, and the accounts that set the pace."""
 
 import uuid
+from datetime import timedelta
 from typing import Self
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Count, Max, Min, Q
 from django.db.models.functions import Now
@@ -28,20 +30,69 @@ class Phase(models.TextChoices):
 OPEN = (Status.QUEUED, Status.RUNNING)
 
 
+class ProviderAccountQuerySet(models.QuerySet["ProviderAccount"]):
+    def lock_open(self) -> list["ProviderAccount"]:
+        """The accounts that the settings name and that are not closed, locked, in the order of their ids.
+
+        Rows are made when first needed, and follow the settings' ceilings.
+        """
+        ceilings = self.ceilings()
+        accounts = self._lock(ceilings)
+        if {(one.provider, one.name): one.ceiling for one in accounts} != ceilings:
+            self._follow(ceilings)
+            accounts = self._lock(ceilings)
+        closed = set(self.filter(closed_until__gt=Now()).values_list("pk", flat=True))
+        return [one for one in accounts if one.pk not in closed]
+
+    def closed_providers(self, *, within: timedelta = timedelta(0)) -> set[str]:
+        """Providers all of whose accounts stay closed for that long."""
+        closed = set(self.filter(closed_until__gt=Now() + within).values_list("provider", "name"))
+        return {provider for provider, _ in closed} - {provider for provider, _ in self.ceilings().keys() - closed}
+
+    @staticmethod
+    def ceilings() -> dict[tuple[str, str], int]:
+        """(provider, account) -> the most calls that may be open at once."""
+        return {
+            (provider, name): settings.GENERATION_CONCURRENCY.get(provider, settings.GENERATION_THREADS)
+            for provider in settings.GENERATION_PROVIDERS
+            for name in settings.GENERATION_ACCOUNTS.get(provider, [""])
+        }
+
+    def _lock(self, ceilings: dict[tuple[str, str], int]) -> list["ProviderAccount"]:
+        named = Q(pk=None)
+        for provider, name in ceilings:
+            named |= Q(provider=provider, name=name)
+        return list(self.filter(named).order_by("pk").select_for_update())
+
+    def _follow(self, ceilings: dict[tuple[str, str], int]) -> None:
+        self.bulk_create(
+            [
+                ProviderAccount(provider=provider, name=name, allowance=ceiling, ceiling=ceiling)
+                for (provider, name), ceiling in ceilings.items()
+            ],
+            ignore_conflicts=True,
+        )
+        for (provider, name), ceiling in ceilings.items():
+            account = self.filter(provider=provider, name=name).exclude(ceiling=ceiling)
+            account.update(ceiling=ceiling, allowance=ceiling)
+
+
 class ProviderAccount(models.Model):
     """What shares one limit: a provider's key, known by 8 hex of its SHA-256, or one ComfyUI server.
 
+    `name` is that key's mark, that server's address, or "" for a provider with a single account.
     `allowance` is how many calls may be open at once over all workers; it halves when the provider says
     "too many" and grows back one a success, up to `ceiling`.
     """
 
     provider = models.CharField(max_length=40)
     name = models.CharField(max_length=200, blank=True)
-    server = models.CharField(max_length=200, blank=True)
     allowance = models.PositiveIntegerField()
     ceiling = models.PositiveIntegerField()
     closed_until = models.DateTimeField(null=True, blank=True)
     cut_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ProviderAccountQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -74,9 +125,7 @@ class GenerationJob(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="generation_jobs")
-    story = models.ForeignKey(
-        Story, on_delete=models.SET_NULL, null=True, blank=True, related_name="generation_jobs"
-    )
+    story = models.ForeignKey(Story, on_delete=models.SET_NULL, null=True, blank=True, related_name="generation_jobs")
     character = models.ForeignKey(
         Character, on_delete=models.SET_NULL, null=True, blank=True, related_name="generation_jobs"
     )
@@ -98,6 +147,53 @@ class GenerationJob(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("generation:job", args=[self.pk])
+
+    def cancel(self) -> int:
+        return self.scenes.all().cancel()
+
+    def retry(self) -> int:
+        return self.scenes.all().retry()
+
+
+class SceneGenerationQuerySet(OwnedQuerySet["SceneGeneration"]):
+    def due(self, *, within: timedelta = timedelta(0)) -> Self:
+        """What may be claimed: queued and its time has come, or running with its lease over."""
+        moment = Now() + within
+        queued = Q(status=Status.QUEUED, due_at__lte=moment)
+        abandoned = Q(status=Status.RUNNING, lease_until__lte=moment)
+        return self.filter(queued | abandoned, attempt__lt=settings.GENERATION_ATTEMPTS)
+
+    def claimable(self, *, within: float = 0) -> Self:
+        """Due within so many seconds, at a provider that is open by then. Its limit may still hold it back."""
+        moment = timedelta(seconds=within)
+        closed = ProviderAccount.objects.closed_providers(within=moment)
+        return self.due(within=moment).exclude(provider__in=closed)
+
+    def cancel(self) -> int:
+        """One UPDATE of what has not ended. Returns how many were moved."""
+        return self.filter(status__in=OPEN).update(
+            status=Status.CANCELLED,
+            phase="",
+            waiting_for="",
+            lease_until=None,
+            finished_at=Now(),
+            changed_at=Now(),
+        )
+
+    def retry(self) -> int:
+        """One UPDATE of what failed: a new round, with the same seed, token and request. Returns how many."""
+        return self.filter(status=Status.FAILED).update(
+            status=Status.QUEUED,
+            attempt=0,
+            waits=0,
+            waiting_since=None,
+            waiting_for="",
+            error_code="",
+            error_message="",
+            due_at=Now(),
+            finished_at=None,
+            changed_at=Now(),
+        )
 
 
 class SceneGeneration(models.Model):
@@ -136,9 +232,7 @@ class SceneGeneration(models.Model):
     waiting_for = models.CharField(max_length=200, blank=True)
 
     # Who works on it.
-    account = models.ForeignKey(
-        ProviderAccount, on_delete=models.PROTECT, null=True, blank=True, related_name="scenes"
-    )
+    account = models.ForeignKey(ProviderAccount, on_delete=models.PROTECT, null=True, blank=True, related_name="scenes")
     token = models.PositiveIntegerField(default=0)
     tag = models.UUIDField(null=True, blank=True)
     due_at = models.DateTimeField(db_default=Now())
@@ -158,26 +252,23 @@ class SceneGeneration(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
     changed_at = models.DateTimeField(db_default=Now())
 
-    objects = OwnedQuerySet["SceneGeneration"].as_manager()
+    objects = SceneGenerationQuerySet.as_manager()
 
     class Meta:
         ordering = ["position"]
         indexes = [
-            models.Index(
-                fields=["provider", "due_at"],
-                name="scene_generation_due",
-                condition=Q(status__in=["queued", "running"]),
-            ),
-            models.Index(fields=["tag"], name="scene_generation_tag", condition=Q(status="running")),
+            models.Index(fields=["status", "due_at"], name="scene_generation_due"),
+            models.Index(fields=["owner", "status"], name="scene_generation_turn"),
             models.Index(fields=["account", "slot_until"], name="scene_generation_slot"),
+            models.Index(fields=["tag"], name="scene_generation_tag"),
+            models.Index(fields=["job", "changed_at"], name="scene_generation_changed"),
         ]
         constraints = [
             models.UniqueConstraint(name="position_once_a_job", fields=["job", "position"]),
             models.CheckConstraint(name="status_known", condition=Q(status__in=Status.values)),
             models.CheckConstraint(
                 name="running_is_leased",
-                condition=~Q(status="running")
-                | Q(lease_until__isnull=False, tag__isnull=False, account__isnull=False),
+                condition=~Q(status="running") | Q(lease_until__isnull=False, tag__isnull=False, account__isnull=False),
             ),
             models.CheckConstraint(
                 name="failed_has_a_reason",

@@ -5,12 +5,18 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import dj_database_url
+import django_stubs_ext
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from storyapp import env
+from storyapp.queue_server import socket_path
+
+# Lets our classes say of what they are: `admin.ModelAdmin[Story]`.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env.read_file(BASE_DIR / ".env")
@@ -171,7 +177,7 @@ MEDIA_STORAGE = "local"
 STORAGES: dict[str, dict[str, Any]] = {
     # Pictures say in their row which of these holds them, so that a later switch leaves old ones readable.
     "local": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "BACKEND": "storyapp.storage.LocalStorage",
         "OPTIONS": {"location": MEDIA_ROOT, "base_url": None},
     },
     "staticfiles": {"BACKEND": "storyapp.storage.StaticFiles"},
@@ -180,7 +186,15 @@ STORAGES["default"] = STORAGES[MEDIA_STORAGE]
 
 # ---- queue ----------------------------------------------------------------------------------------
 
-REDIS_URL = env.text("REDIS_URL", f"unix://{STORYAPP_DATA / 'queue' / 'socket'}")
+
+def _queue_address() -> str:
+    address = env.text("REDIS_URL", f"unix://{quote(str(socket_path(STORYAPP_DATA)))}")
+    if not address.startswith(("redis://", "rediss://", "unix://")):
+        raise ImproperlyConfigured("REDIS_URL must begin with redis://, rediss:// or unix://.")
+    return address
+
+
+REDIS_URL = _queue_address()
 RQ_QUEUES = {
     "default": {
         "URL": REDIS_URL,
@@ -195,6 +209,8 @@ RQ_SHOW_ADMIN_LINK = False
 
 IMAGE_PROVIDER = env.choice("IMAGE_PROVIDER", "sketch", ("sketch",))
 GENERATION_PROVIDERS = {"sketch": "generation.providers.sketch.SketchProvider"}
+# The accounts of a provider that has more than one; one without a name where nothing stands here.
+GENERATION_ACCOUNTS: dict[str, list[str]] = {}
 # Calls that one account of a provider may have open at once, over all workers.
 GENERATION_CONCURRENCY = {"sketch": env.whole("SKETCH_CONCURRENCY", os.cpu_count() or 1, least=1, most=1000)}
 GENERATION_THREADS = env.whole("GENERATION_THREADS", 10, least=1, most=200)

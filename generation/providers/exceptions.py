@@ -15,15 +15,19 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 class ProviderError(Exception):
-    """A failed call. `message` is for the person who waits for the picture: it never holds a key or a body."""
+    """A failed call. `message` is for the person who waits for the picture: it never holds a key or a body.
+
+    `bytes_received` counts what was read of picture bodies before the call failed.
+    """
 
     retryable: ClassVar[bool] = False
     code: ClassVar[str] = "provider_error"
 
-    def __init__(self, message: str, *, provider: str) -> None:
+    def __init__(self, message: str, *, provider: str, bytes_received: int = 0) -> None:
         super().__init__(message)
         self.message = message
         self.provider = provider
+        self.bytes_received = bytes_received
 
 
 class RequestRefused(ProviderError):

@@ -1,0 +1,307 @@
+"""Threads, deadlines, the first variation and its way into storage.
+
+The main thread claims, writes rows and renews leases; the threads call providers and store pictures, and never
+touch the database. A scene passes twice through a thread: for its call, and for storing what came of it.
+"""
+
+import errno
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from functools import partial
+from threading import Event
+from typing import Any
+from uuid import UUID, uuid5
+
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+
+from gallery.picture import NotAPicture, check_picture
+from gallery.thumbnails import make_thumbnails
+from generation import transitions
+from generation.claim import claim
+from generation.models import SceneGeneration, SceneGenerationQuerySet
+from generation.providers import get_provider
+from generation.providers.base import Embedding, ImageRequest
+from generation.providers.exceptions import (
+    InvalidResponse,
+    NotEntitled,
+    ProviderConfigurationError,
+    ProviderError,
+    ProviderUnavailable,
+)
+from generation.transitions import Made
+
+LOOK_EVERY = 1.0
+LINGER = 15.0
+GRACE_OF_A_CALL = 5.0
+GRACE_OF_AN_UPLOAD = 10.0
+HANGING_AT_MOST = 3
+FAREWELL = 30.0
+
+log = logging.getLogger(__name__)
+
+
+def work(*, job: UUID | None = None, stop: Event | None = None) -> bool:
+    """Make due scenes (of one job, or of anybody) until there are none, and none become due within 15 s.
+
+    Set `stop` to end early: nothing more is claimed, what runs has 30 s to end, the rest is handed back.
+    Returns whether every thread has ended; after False only `os._exit` ends the process.
+    """
+    return Engine(job=job, stop=stop or Event()).run()
+
+
+class LeaseOver(Exception):
+    """The scene may be somebody else's by now: neither call nor upload begins."""
+
+
+class StoringFailed(Exception):
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """One claimed scene in this process. `step` is the part that is under way in a thread, `then` writes what
+    came of it, `write_off` what is to be said when it has not ended by `step_ends`. Times are of `boottime`."""
+
+    scene: SceneGeneration
+    leased_until: float
+    step: "Future[Any]" = field(default_factory=Future)
+    step_ends: float = float("inf")
+    then: Callable[[], None] = lambda: None
+    write_off: Callable[[], object] = lambda: None
+
+    def check_lease(self) -> None:
+        if boottime() >= self.leased_until:
+            raise LeaseOver
+
+
+class Engine:
+    def __init__(self, *, job: UUID | None, stop: Event) -> None:
+        self.job = job
+        self.stop = stop
+        self.threads: int = settings.GENERATION_THREADS
+        self.pool = ThreadPoolExecutor(self.threads, thread_name_prefix="scene")
+        self.works: set[Work] = set()
+        self.hanging: set[Future[Any]] = set()
+        self.renew_at = 0.0
+
+    def run(self) -> bool:
+        while not (self.stop.is_set() or self._is_worn_out() or self._is_done()):
+            self._claim()
+            self._follow()
+        self._finish()
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        return not self.works and not self.hanging
+
+    def _is_done(self) -> bool:
+        return not self.works and not self._scenes().claimable(within=LINGER).exists()
+
+    def _is_worn_out(self) -> bool:
+        """Too many threads hang: this process ends, and a fresh one goes on."""
+        return len(self.hanging) >= min(HANGING_AT_MOST, self.threads)
+
+    def _scenes(self) -> SceneGenerationQuerySet:
+        return SceneGeneration.objects.filter(job=self.job) if self.job else SceneGeneration.objects.all()
+
+    def _claim(self) -> None:
+        """One claim for all free threads."""
+        free = self.threads - len(self.hanging) - len(self.works)
+        if free <= 0 or not self._scenes().claimable().exists():
+            return
+        before = boottime()
+        for scene in claim(free, job=self.job):
+            work = Work(scene, leased_until=before + settings.GENERATION_LEASE)
+            self.works.add(work)
+            self._begin_call(work)
+            _log("scene.claimed", scene, attempt=scene.attempt)
+
+    def _follow(self) -> None:
+        """Until a step ends, a second at most; then write what ended, renew the leases, write off what hangs."""
+        timeout = min(LOOK_EVERY, settings.GENERATION_LEASE / 4)
+        if self.works:
+            wait([work.step for work in self.works], timeout, FIRST_COMPLETED)
+        else:
+            self.stop.wait(timeout)
+        for work in [work for work in self.works if work.step.done()]:
+            work.then()
+        self._write_off_hanging()
+        self._renew()
+
+    def _begin_call(self, work: Work) -> None:
+        late = ProviderUnavailable(
+            f"The provider did not answer within {settings.GENERATION_DEADLINE:g} seconds.",
+            provider=work.scene.provider,
+        )
+        work.step_ends = boottime() + settings.GENERATION_DEADLINE + GRACE_OF_A_CALL
+        work.then = partial(self._called, work)
+        work.write_off = partial(transitions.call_failed, work.scene, late)
+        work.step = self.pool.submit(_call, work)
+
+    def _called(self, work: Work) -> None:
+        try:
+            made: Made = work.step.result()
+        except LeaseOver:
+            self._drop(work)
+        except ProviderError as exc:
+            self._end(work, "scene.call_failed", transitions.call_failed(work.scene, exc), code=exc.code)
+        else:
+            name = transitions.object_name(work.scene, made.picture)
+            if transitions.begin_saving(work.scene, made, name):
+                transitions.speed_up(work.scene)
+                self._begin_storing(work, made, name)
+            else:
+                self._drop(work)
+
+    def _begin_storing(self, work: Work, made: Made, name: str) -> None:
+        late = ("storage_unavailable", "The picture could not be stored in time.")
+        work.leased_until = boottime() + settings.GENERATION_LEASE
+        work.step_ends = boottime() + settings.GENERATION_UPLOAD_DEADLINE + GRACE_OF_AN_UPLOAD
+        work.then = partial(self._stored, work, made, name)
+        work.write_off = partial(transitions.storing_failed, work.scene, *late)
+        work.step = self.pool.submit(_store, work, made, name)
+
+    def _stored(self, work: Work, made: Made, name: str) -> None:
+        try:
+            seconds: float = work.step.result()
+        except LeaseOver:
+            self._drop(work)
+        except StoringFailed as exc:
+            moved = transitions.storing_failed(work.scene, exc.code, exc.message)
+            self._end(work, "scene.storing_failed", moved, code=exc.code)
+        else:
+            self._end(work, "scene.saved", transitions.save(work.scene, made, name, save_seconds=seconds))
+
+    def _end(self, work: Work, event: str, moved: bool, **fields: object) -> None:
+        if not moved:
+            return self._drop(work)
+        self.works.discard(work)
+        return _log(event, work.scene, **fields)
+
+    def _drop(self, work: Work) -> None:
+        """The scene is somebody else's, cancelled or gone: of all we have of it only the slot is given back."""
+        self.works.discard(work)
+        transitions.give_slot_back(work.scene)
+        _log("scene.dropped", work.scene)
+
+    def _write_off_hanging(self) -> None:
+        for work in [work for work in self.works if boottime() > work.step_ends]:
+            self.works.discard(work)
+            self.hanging.add(work.step)
+            work.write_off()
+            _log("scene.written_off", work.scene)
+        self.hanging = {step for step in self.hanging if not step.done()}
+
+    def _renew(self) -> None:
+        """Prolong the leases of all scenes here. What is lost meanwhile neither calls nor uploads any more."""
+        if not self.works or boottime() < self.renew_at:
+            return
+        before = boottime()
+        held = [work for work in self.works if work.leased_until > 0]
+        tags = {work.scene.tag for work in held if work.scene.tag}
+        if transitions.renew(tags, [work.scene.pk for work in held]) < len(held):
+            ours = transitions.still_held(tags)
+            lost = [work for work in held if (work.scene.pk, work.scene.token) not in ours]
+        else:
+            lost = []
+        for work in held:
+            work.leased_until = 0.0 if work in lost else before + settings.GENERATION_LEASE
+        self.renew_at = before + settings.GENERATION_LEASE / 4
+
+    def _finish(self) -> None:
+        """Let what runs come to its end, when stopped for 30 s at most, and hand the rest back."""
+        until = float("inf")
+        while self.works and boottime() < until:
+            self._follow()
+            if self.stop.is_set():
+                until = min(until, boottime() + FAREWELL)
+        if self.works:
+            count = transitions.hand_back({work.scene.tag for work in self.works if work.scene.tag})
+            log.info("scenes.handed_back", extra={"count": count})
+
+
+def _call(work: Work) -> Made:
+    """In a thread. Raises LeaseOver or ProviderError, whatever the provider did."""
+    work.check_lease()
+    scene = work.scene
+    began = time.monotonic()
+    received = 0
+    try:
+        variation = get_provider(scene.provider).first_variation(_request(scene, began + settings.GENERATION_DEADLINE))
+        received = variation.bytes_received
+        picture = check_picture(variation.content)
+    except ProviderError:
+        raise
+    except NotAPicture as exc:
+        raise InvalidResponse(exc.message, provider=scene.provider, bytes_received=received) from exc
+    except ProviderConfigurationError as exc:
+        raise NotEntitled("This provider is not set up here.", provider=scene.provider) from exc
+    except Exception as exc:
+        log.exception("provider.broken", extra={"provider": scene.provider, "scene": scene.pk})
+        raise ProviderUnavailable("The provider failed in an unexpected way.", provider=scene.provider) from exc
+    return Made(variation, picture, time.monotonic() - began)
+
+
+def _request(scene: SceneGeneration, deadline: float) -> ImageRequest:
+    return ImageRequest(
+        prompt=scene.prompt,
+        width=scene.width,
+        height=scene.height,
+        seed=scene.seed,
+        deadline=deadline,
+        key=uuid5(scene.pk, str(scene.request_token)),
+        cast=tuple(scene.cast),
+        embeddings=tuple(Embedding(**embedding) for embedding in scene.embeddings),
+        server=scene.account.name if scene.account else "",
+    )
+
+
+def _store(work: Work, made: Made, name: str) -> float:
+    """In a thread: the original, again and again until the upload's deadline, then its small sizes. Seconds."""
+    began = time.monotonic()
+    ends = began + settings.GENERATION_UPLOAD_DEADLINE
+    pause = 0.25
+    while True:
+        work.check_lease()
+        try:
+            default_storage.save(name, ContentFile(made.picture.content))
+            break
+        except Exception as exc:  # Every storage raises errors of its own.
+            log.warning("storing.again", extra={"scene": work.scene.pk, "error": type(exc).__name__})
+            if time.monotonic() + pause > ends:
+                raise _storing_failed(exc) from exc
+        time.sleep(pause)
+        pause = min(8.0, pause * 2)
+    _store_small_sizes(made, name)
+    return time.monotonic() - began
+
+
+def _store_small_sizes(made: Made, name: str) -> None:
+    """The picture is whole without them: a failure here must not cost it."""
+    try:
+        for size, content in make_thumbnails(made.picture.content).items():
+            default_storage.save(f"{name}-{size}", ContentFile(content))
+    except Exception as exc:  # noqa: BLE001 - whatever it was, the picture is in storage
+        log.warning("small_sizes.failed", extra={"object": name, "error": type(exc).__name__})
+
+
+def _storing_failed(exc: Exception) -> StoringFailed:
+    if isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StoringFailed("storage_full", "The storage is full. It goes on when there is room.")
+    return StoringFailed("storage_unavailable", "The picture was made but could not be stored.")
+
+
+def boottime() -> float:
+    """Seconds on a clock that goes on while the machine sleeps, as leases do."""
+    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return time.clock_gettime(clock)
+
+
+def _log(event: str, scene: SceneGeneration, **fields: object) -> None:
+    log.info(event, extra={"job": scene.job_id, "scene": scene.pk, "token": scene.token, **fields})
