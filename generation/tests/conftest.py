@@ -1,8 +1,11 @@
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from django.db import connection
 
 from accounts.models import User
 from generation.generate import Asked, generate
@@ -38,3 +41,25 @@ def ask(owner: User) -> Callable[..., GenerationJob]:
         return generate(asked.pop("owner", owner), Asked(scenes=scenes, **{"width": 64, "height": 64, **asked}))
 
     return ask
+
+
+@pytest.fixture
+def outside(transactional_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The environment of a process of its own that works on this test's database and media."""
+    monkeypatch.setenv("CALL_LOG", str(tmp_path / "calls"))
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "generation.tests.settings",
+        "DATABASE_URL": database_url(),
+        "STORYAPP_DATA": str(tmp_path),
+        "CALL_LOG": str(tmp_path / "calls"),
+        "IMAGE_PROVIDER": "sketch",
+    }
+
+
+def database_url() -> str:
+    database = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{database['NAME']}"
+    host = quote(str(database["HOST"]), safe="")
+    return f"postgresql://{database['USER']}:{database['PASSWORD']}@{host}:{database['PORT']}/{database['NAME']}"

