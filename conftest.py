@@ -1,0 +1,132 @@
+"""What every test of the project may ask for, and the walls around all of them."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import django
+import pytest
+from pytest_django import Settings
+
+from storyapp import queue_server
+from storyapp.tests.installation import Installation, wait_until
+
+ROOT = Path(__file__).resolve().parent
+DATA = Path(tempfile.mkdtemp(prefix="storyapp-tests-"))
+BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+
+
+def _build_walls() -> None:
+    """No test sees the data, the `.env` or the services of whoever runs it: an empty variable counts as unset."""
+    for name in re.findall(r"^([A-Z_]+)=$", (ROOT / ".env.example").read_text(), re.MULTILINE):
+        os.environ[name] = ""
+    os.environ["STORYAPP_DATA"] = str(DATA)
+    os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
+    os.environ["DJANGO_SETTINGS_MODULE"] = "storyapp.settings"
+
+
+# Before the settings load, which the conftest files of the rooms cause.
+_build_walls()
+django.setup()
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(DATA, ignore_errors=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "database: asks the database (set by itself); runs on PostgreSQL as well")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if item.get_closest_marker("django_db") or {"db", "transactional_db", "live_server"} & set(fixtures):
+            item.add_marker("database")
+    # Playwright leaves its event loop running, and the ORM refuses its thread from then on: browsers come last.
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+@pytest.fixture(autouse=True)
+def _media_of_its_own(tmp_path: Path, settings: Settings) -> None:
+    media = tmp_path / "media"
+    settings.MEDIA_ROOT = media
+    local = settings.STORAGES["local"]
+    local = {**local, "OPTIONS": {**local["OPTIONS"], "location": media}}
+    settings.STORAGES = {**settings.STORAGES, "local": local, "default": local}
+
+
+@pytest.fixture
+def wait_for() -> Callable[..., Any]:
+    """`wait_for(condition, seconds=10)` asks until the condition gives something true, and gives that back."""
+    return wait_until
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[str]:
+    """The address of a real queue server. This process and those it starts find it under it, too."""
+    from django.conf import settings
+
+    with tempfile.TemporaryDirectory(prefix="storyapp-queue-") as folder, pytest.MonkeyPatch.context() as patch:
+        data = Path(folder)
+        address = f"unix://{queue_server.socket_path(data)}"
+        patch.setenv("REDIS_URL", address)
+        patch.setitem(settings.RQ_QUEUES["default"], "URL", address)
+        patch.setattr(settings, "REDIS_URL", address)
+        with subprocess.Popen(queue_server.command(data), stdout=subprocess.DEVNULL) as server:
+            try:
+                wait_until(lambda: queue_server.answers(data))
+                yield address
+            finally:
+                server.terminate()
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[Callable[..., Installation]]:
+    """`installation("--workers", "1", GENERATION_LEASE="2")` is what ./run starts, in a data folder of its own."""
+    started: list[Installation] = []
+
+    def start(*options: str, data: Path = tmp_path / "data", **variables: str) -> Installation:
+        started.append(Installation(data, *options, **variables))
+        return started[-1].wait_until_ready()
+
+    yield start
+    for one in started:
+        one.kill()
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any], browser_type: Any) -> dict[str, Any]:
+    """Chromium as it is found on this machine, quiet: it sends nothing home and updates nothing."""
+    executable = _chromium(playwrights_own=browser_type.executable_path)
+    if executable is None:
+        missing = "No browser: install chromium, or set CHROMIUM to one."
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    # The ORM runs in the thread of Playwright's loop, which is no loop of ours.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    return {
+        **browser_type_launch_args,
+        "executable_path": executable,
+        # Chromium's sandbox refuses root, and only root.
+        "chromium_sandbox": os.getuid() != 0,
+        "args": [
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--no-first-run",
+            "--disable-quic",
+        ],
+    }
+
+
+def _chromium(*, playwrights_own: str) -> str | None:
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    return found or (playwrights_own if Path(playwrights_own).exists() else None)
