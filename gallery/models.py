@@ -204,7 +204,10 @@ class Image(models.Model):
     objects = ImageQuerySet.as_manager()
 
     class Meta:
-        indexes = [models.Index(fields=["owner", "-created_at", "-id"], name="image_newest")]
+        indexes = [
+            models.Index(fields=["owner", "-created_at", "-id"], name="image_newest"),
+            models.Index(fields=["sha256"], name="image_bytes"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 name="one_chosen_image_a_scene", fields=["scene"], condition=Q(is_chosen=True)

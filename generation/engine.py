@@ -147,6 +147,7 @@ class Engine:
     def _called(self, work: Work) -> None:
         try:
             made: Made = work.step.result()
+            transitions.refuse_bytes_of_another_prompt(work.scene, made)
         except LeaseOver:
             self._drop(work)
         except ProviderError as exc:

@@ -50,6 +50,21 @@ def object_name(scene: SceneGeneration, picture: Picture) -> str:
 
 
 @repeated
+def refuse_bytes_of_another_prompt(scene: SceneGeneration, made: Made) -> None:
+    """Raise RateLimited for bytes that are kept for another prompt already.
+
+    A limited caller may get one and the same placeholder for all that it asks, with status 200.
+    """
+    same = Image.objects.filter(sha256=made.picture.sha256, provider=scene.provider)
+    if same.exclude(prompt=scene.prompt).exists():
+        raise RateLimited(
+            "The provider sent a picture that belongs to another prompt.",
+            provider=scene.provider,
+            bytes_received=made.variation.bytes_received,
+        )
+
+
+@repeated
 def begin_saving(scene: SceneGeneration, made: Made, name: str) -> bool:
     """The call ended with a picture: renew the lease, give the slot back, and note the object before it exists."""
     with transaction.atomic():
@@ -161,6 +176,7 @@ def _wait(scene: SceneGeneration, error: RateLimited) -> bool:
         error.message,
         seconds=_asked_pause(scene, error),
         attempt=scene.attempt - 1,
+        bytes_received=scene.bytes_received + error.bytes_received,
         waits=scene.waits + 1,
         waiting_since=Coalesce("waiting_since", Now()),
         waiting_for="the provider",

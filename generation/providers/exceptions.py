@@ -55,8 +55,10 @@ class RateLimited(ProviderUnavailable):
 
     code = "rate_limited"
 
-    def __init__(self, message: str, *, provider: str, retry_after: float | None = None) -> None:
-        super().__init__(message, provider=provider)
+    def __init__(
+        self, message: str, *, provider: str, retry_after: float | None = None, bytes_received: int = 0
+    ) -> None:
+        super().__init__(message, provider=provider, bytes_received=bytes_received)
         self.retry_after = retry_after
 
 

@@ -125,6 +125,17 @@ def test_an_answer_that_is_no_picture_is_never_kept(directed: Any, ask: Ask) -> 
     assert not Image.objects.exists()
 
 
+def test_bytes_that_are_kept_for_another_prompt_are_waited_out(directed: Any, ask: Ask) -> None:
+    first = ask("a fox", seed=9)
+    work()
+    second = ask("a wolf", seed=9)
+    second.scenes.update(waits=19)
+    work()
+    assert (statuses(first), statuses(second)) == (["saved"], ["failed"])
+    assert "belongs to another prompt" in scene(second).error_message
+    assert Image.objects.count() == 1
+
+
 def test_a_provider_with_a_bug_fails_its_scene_alone(directed: Any, ask: Ask) -> None:
     job = ask("[broken] bug", "fine")
     work()

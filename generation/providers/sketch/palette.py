@@ -25,11 +25,17 @@ def mix(one: Colour, other: Colour, share: float) -> Colour:
 def gradient(stops: Sequence[tuple[float, Colour]], *, length: int = 256) -> Image.Image:
     """A column of one pixel's width through colours at rising places between 0 and 1, for `resize`."""
     column: list[Colour] = []
+    index = 0
+    (start, upper), (end, lower) = stops[:2]
     for row in range(length):
         place = row / (length - 1)
-        index = sum(place > stop for stop, _ in stops[1:-1])
-        (start, upper), (end, lower) = stops[index], stops[index + 1]
-        share = min(1.0, max(0.0, (place - start) / max(end - start, 1e-6)))
+        while place > end and index < len(stops) - 2:
+            index += 1
+            (start, upper), (end, lower) = stops[index : index + 2]
+        if place <= start or place >= end:
+            column.append(upper if place <= start else lower)
+            continue
+        share = (place - start) / (end - start)
         column.append(mix(upper, lower, share * share * (3 - 2 * share)))
     image = Image.new("RGB", (1, length))
     image.putdata(column)
@@ -54,10 +60,10 @@ class Hour:
     horizon: Colour
     far: Colour
     near: Colour
-    light: Colour = hexed("fff4d8")
-    tint: float = 0.3
-    dim: float = 0.1
-    dark: bool = False
+    light: Colour
+    tint: float
+    dim: float
+    dark: bool
 
 
 def _hour(colours: str, *, light: str = "fff4d8", tint: float, dim: float, dark: bool = False) -> Hour:

@@ -10,6 +10,11 @@ from .palette import Colour, gradient
 Point = tuple[float, float]
 Box = tuple[int, int, int, int]
 
+CIRCLES = tuple(
+    tuple((math.cos(2 * math.pi * i / steps), math.sin(2 * math.pi * i / steps)) for i in range(steps))
+    for steps in (8, 14, 28, 64)
+)
+
 
 class Layer:
     """One depth of the picture.
@@ -29,10 +34,18 @@ class Layer:
         self.shape = ImageDraw.Draw(self.mask)
         height = max(1, bottom - top)
         start, end = ((fade[0] - top) / height, (fade[1] - top) / height) if fade != (0, 0) else (0.0, 1.0)
-        self._column = gradient([(start, upper), (max(end, start + 0.01), lower)], length=128)
+        self._column = gradient([(start, upper), (max(end, start + 0.01), lower)], length=min(96, height + 2))
         self._paint: Image.Image | None = None
         self._painter: ImageDraw.ImageDraw | None = None
-        self.pen = Pen(self, -left * scale, -top * scale, scale, 0, 0, scale)
+
+    @property
+    def pen(self) -> "Pen":
+        """A pen in pixels of the picture.
+
+        Made anew each time: a layer that held its pen would be a circle, and its megabytes would wait for the
+        garbage collector.
+        """
+        return Pen(self, -self.box[0] * self.scale, -self.box[1] * self.scale, self.scale, 0, 0, self.scale)
 
     @property
     def paint(self) -> ImageDraw.ImageDraw:
@@ -84,23 +97,31 @@ class Pen:
         )
 
     def polygon(self, points: Sequence[Point], ink: Colour | None = None, *, inside: bool = False) -> None:
-        self._fill([self._place(x, y) for x, y in points], ink, inside)
+        left, top, xx, xy, yx, yy = self._x, self._y, self._xx, self._xy, self._yx, self._yy
+        placed = [(left + x * xx + y * xy, top + x * yx + y * yy) for x, y in points]
+        if not inside:
+            self._layer.shape.polygon(placed, fill=255)
+        if ink is not None:
+            self._layer.paint.polygon(placed, fill=ink)
+
+    def cut(self, points: Sequence[Point]) -> None:
+        """Take the shape away: a window in a wall."""
+        self._layer.shape.polygon([self._place(x, y) for x, y in points], fill=0)
 
     def blob(self, points: Sequence[Point], ink: Colour | None = None, *, inside: bool = False) -> None:
-        """A smooth closed curve through the points (Catmull-Rom)."""
-        self.polygon(smooth(points, closed=True), ink, inside=inside)
+        """A smooth closed curve through the points, with as many steps as its size is worth."""
+        xs, ys = [x for x, _ in points], [y for _, y in points]
+        wide = max(max(xs) - min(xs), max(ys) - min(ys)) * self._grain
+        steps = 2 if wide < 14 else 4 if wide < 60 else 7
+        self.polygon(smooth(points, closed=True, steps=steps), ink, inside=inside)
 
     def oval(
         self, x: float, y: float, wide: float, high: float, ink: Colour | None = None, *, inside: bool = False
     ) -> None:
         """An ellipse by its centre and half axes."""
-        steps = 14 if max(abs(self._xx), abs(self._xy)) * max(wide, high) < 12 else 36
-        turn = 2 * math.pi / steps
-        self.polygon(
-            [(x + wide * math.cos(i * turn), y + high * math.sin(i * turn)) for i in range(steps)],
-            ink,
-            inside=inside,
-        )
+        size = self._grain * max(wide, high)
+        circle = CIRCLES[0] if size < 4 else CIRCLES[1] if size < 14 else CIRCLES[2] if size < 60 else CIRCLES[3]
+        self.polygon([(x + wide * cos, y + high * sin) for cos, sin in circle], ink, inside=inside)
 
     def limb(
         self,
@@ -130,14 +151,13 @@ class Pen:
         for (x, y), width in zip(points, widths, strict=True):
             self.oval(x, y, width / 2, width / 2, ink, inside=inside)
 
+    @property
+    def _grain(self) -> float:
+        """Dots of the sheet to one unit of this pen."""
+        return abs(self._xx) + abs(self._xy)
+
     def _place(self, x: float, y: float) -> Point:
         return self._x + x * self._xx + y * self._xy, self._y + x * self._yx + y * self._yy
-
-    def _fill(self, points: list[Point], ink: Colour | None, inside: bool) -> None:
-        if not inside:
-            self._layer.shape.polygon(points, fill=255)
-        if ink is not None:
-            self._layer.paint.polygon(points, fill=ink)
 
 
 def smooth(points: Sequence[Point], *, closed: bool, steps: int = 6) -> list[Point]:

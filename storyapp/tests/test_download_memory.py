@@ -1,0 +1,101 @@
+"""A download of a gigabyte passes through the server; it is never held there."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from storyapp.tests.installation import ROOT, Installation
+
+PICTURES = 400
+SIZE = 2_500_000
+MEBIBYTE = 1024 * 1024
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
+
+
+def test_a_gigabyte_of_pictures_raises_the_peak_memory_by_little(
+    installation: Callable[..., Installation], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = installation("--workers", "1")
+    slug = _four_hundred_pictures(here)
+    session = _signed_in(here)
+    address = f"{here.address}/characters/{slug}/download/"
+    warm_up, archive = tmp_path / "warm-up.zip", tmp_path / "pictures.zip"
+    _download(session, address, warm_up)
+    warm_up.unlink()
+
+    servers = [process for process in here.processes if "uvicorn" in " ".join(process.cmdline())]
+    servers += [child for server in servers for child in server.children(recursive=True)]
+    before = {server: _begin_peak(server) for server in set(servers)}
+    _download(session, address, archive)
+    raised = sum(_peak(server) - before[server] for server in set(servers))
+
+    with capsys.disabled():
+        sys.stdout.write(f"\n{archive.stat().st_size / 1e9:.2f} GB raised the peak by {raised / MEBIBYTE:.1f} MiB\n")
+    assert raised <= 16 * MEBIBYTE
+    if shutil.which("unzip"):
+        assert (
+            "No errors detected"
+            in subprocess.run(["unzip", "-tq", str(archive)], check=True, capture_output=True, text=True).stdout
+        )
+    archive.unlink()
+
+
+def _four_hundred_pictures(here: Installation) -> str:
+    """Rows by `populate`, their files replaced by one of 2.5 MB under all names. The character's slug."""
+    populate = [sys.executable, str(ROOT / "manage.py"), "populate", "owner", "--characters", "1"]
+    subprocess.run(
+        [*populate, "--images", str(PICTURES)], check=True, capture_output=True, env={**os.environ, **_data(here)}
+    )
+    content = os.urandom(SIZE)
+    original = here.data / "one"
+    original.write_bytes(content)
+    with sqlite3.connect(here.data / "storyapp.sqlite3") as database:
+        database.execute("UPDATE gallery_image SET bytes = ?, crc32 = ?", [SIZE, zlib.crc32(content)])
+        for (name,) in database.execute("SELECT name FROM gallery_image").fetchall():
+            path = here.data / "media" / name
+            path.unlink()
+            path.hardlink_to(original)
+        (slug,) = database.execute("SELECT slug FROM gallery_character").fetchone()
+    return str(slug)
+
+
+def _data(here: Installation) -> dict[str, str]:
+    return {"STORYAPP_DATA": str(here.data), "DATABASE_URL": ""}
+
+
+def _signed_in(here: Installation) -> requests.Session:
+    session = requests.Session()
+    session.get(here.sign_in, timeout=10)
+    token = session.cookies["csrftoken"]
+    answer = session.post(here.sign_in, data={"csrfmiddlewaretoken": token}, timeout=10)
+    assert answer.ok
+    return session
+
+
+def _download(session: requests.Session, address: str, path: Path) -> None:
+    with session.get(address, stream=True, timeout=60) as answer, path.open("wb") as file:
+        assert answer.ok
+        for chunk in answer.iter_content(MEBIBYTE):
+            file.write(chunk)
+        assert path.stat().st_size == int(answer.headers["Content-Length"]) > PICTURES * SIZE
+
+
+def _begin_peak(process: psutil.Process) -> int:
+    """proc(5): 5 written to clear_refs sets the peak back to what is resident now."""
+    Path(f"/proc/{process.pid}/clear_refs").write_text("5")
+    return _peak(process)
+
+
+def _peak(process: psutil.Process) -> int:
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
