@@ -29,7 +29,7 @@ def claim(free: int, *, job: UUID | None = None) -> list[SceneGeneration]:
     """
     tag = uuid4()
     with transaction.atomic():
-        for account, scenes in _choose(ProviderAccount.objects.lock_open(), free, job).items():
+        for account, scenes in _choose(ProviderAccount.objects.lock_current(), free, job).items():
             due = SceneGeneration.objects.due().filter(pk__in=scenes)
             locked = list(due.order_by("pk").select_for_update(skip_locked=True).values_list("pk", flat=True))
             due.filter(pk__in=locked).update(
@@ -44,30 +44,43 @@ def claim(free: int, *, job: UUID | None = None) -> list[SceneGeneration]:
 
 
 def _choose(accounts: Sequence[ProviderAccount], free: int, job: UUID | None) -> dict[ProviderAccount, list[UUID]]:
-    """Fill the free threads in turn: what still holds its slot goes on in it, the rest where there is room."""
-    due = SceneGeneration.objects.due().filter(**({"job": job} if job else {}))
+    """Fill the free threads in turn: what still holds its slot goes on in it, the rest where there is room.
+
+    A request that was begun and never answered stays with its account, which may have the picture by now.
+    """
     used = Counter(SceneGeneration.objects.filter(HOLDS_A_SLOT).values_list("account", flat=True))
-    room = {account: account.allowance - used[account.pk] for account in accounts}
-    turns = _in_turn(due.filter(HOLDS_A_SLOT, account__in=accounts), free)
-    for provider in {account.provider for account in accounts}:
-        rooms = sum(max(0, left) for account, left in room.items() if account.provider == provider)
-        turns += _in_turn(due.filter(~HOLDS_A_SLOT, provider=provider), min(free, rooms))
+    room = {account: account.allowance - used[account.pk] if account.is_open else 0 for account in accounts}
+    begun = Q(request_token__isnull=False, account__in=accounts)
+    goes_on = begun & HOLDS_A_SLOT & Q(account__in=[account for account in accounts if account.is_open])
+    with_room = [account for account in accounts if room[account] > 0]
+    begins = ~begun & Q(provider__in={account.provider for account in with_room})
+    fits = goes_on | begun & ~HOLDS_A_SLOT & Q(account__in=with_room) | begins
+    due = SceneGeneration.objects.due().filter(fits, **({"job": job} if job else {}))
+    turns = [turn for provider in {one.provider for one in accounts} for turn in _in_turn(due, provider, begun, free)]
 
     chosen: dict[ProviderAccount, list[UUID]] = {account: [] for account in accounts}
-    for *_, scene, provider, held_by in sorted(turns)[:free]:
-        open_to_it = [one for one in accounts if one.provider == provider and held_by in (one.pk, None)]
-        account = max(open_to_it, key=lambda one: room[one])
-        room[account] -= held_by is None
-        chosen[account].append(scene)
+    for needs_a_slot, *_, scene, provider, account_id in sorted(turns):
+        possible = (one for one in accounts if one.provider == provider and account_id in (one.pk, None))
+        account = max(possible, key=room.__getitem__)
+        if free and (room[account] > 0 or not needs_a_slot):
+            free -= 1
+            room[account] -= needs_a_slot
+            chosen[account].append(scene)
     return chosen
 
 
-def _in_turn(due: QuerySet[SceneGeneration], limit: int) -> list[tuple[Any, ...]]:
-    """The person with the fewest running first (those before in this list counted in), then the oldest job."""
+def _in_turn(due: QuerySet[SceneGeneration], provider: str, begun: Q, limit: int) -> list[tuple[Any, ...]]:
+    """The person with the fewest running first (those before in this list counted in), then the oldest job.
+
+    What still holds a slot goes before all. Rows of (needs a slot, …, scene, provider, the account it stays with).
+    """
     running = SceneGeneration.objects.filter(owner=OuterRef("owner"), status=Status.RUNNING, lease_until__gt=Now())
     counted = Subquery(running.order_by().values("owner").annotate(count=Count("pk")).values("count"))
     ahead = Window(RowNumber(), partition_by="owner", order_by=["job__created_at", "job_id", "position"])
-    held_by = Case(When(HOLDS_A_SLOT, then=F("account_id")))
-    order = ("turn", "job__created_at", "job_id", "position", "pk")
-    turns = due.annotate(turn=Coalesce(counted, 0) + ahead, held_by=held_by).order_by(*order)
-    return list(turns.values_list(*order, "provider", "held_by")[:limit])
+    turns = due.filter(provider=provider).annotate(
+        needs_a_slot=Case(When(begun & HOLDS_A_SLOT, then=False), default=True),
+        turn=Coalesce(counted, 0) + ahead,
+        stays_with=Case(When(begun, then=F("account_id"))),
+    )
+    order = ("needs_a_slot", "turn", "job__created_at", "job_id", "position", "pk")
+    return list(turns.order_by(*order).values_list(*order, "provider", "stays_with")[:limit])

@@ -31,8 +31,8 @@ OPEN = (Status.QUEUED, Status.RUNNING)
 
 
 class ProviderAccountQuerySet(models.QuerySet["ProviderAccount"]):
-    def lock_open(self) -> list["ProviderAccount"]:
-        """The accounts that the settings name and that are not closed, locked, in the order of their ids.
+    def lock_current(self) -> list["ProviderAccount"]:
+        """The accounts that the settings name, locked in the order of their ids, each knowing whether it is open.
 
         Rows are made when first needed, and follow the settings' ceilings.
         """
@@ -42,7 +42,9 @@ class ProviderAccountQuerySet(models.QuerySet["ProviderAccount"]):
             self._follow(ceilings)
             accounts = self._lock(ceilings)
         closed = set(self.filter(closed_until__gt=Now()).values_list("pk", flat=True))
-        return [one for one in accounts if one.pk not in closed]
+        for account in accounts:
+            account.is_open = account.pk not in closed
+        return accounts
 
     def closed_providers(self, *, within: timedelta = timedelta(0)) -> set[str]:
         """Providers all of whose accounts stay closed for that long."""
@@ -84,6 +86,9 @@ class ProviderAccount(models.Model):
     `allowance` is how many calls may be open at once over all workers; it halves when the provider says
     "too many" and grows back one a success, up to `ceiling`.
     """
+
+    # By the database's clock, at the moment of the lock.
+    is_open: bool = True
 
     provider = models.CharField(max_length=40)
     name = models.CharField(max_length=200, blank=True)

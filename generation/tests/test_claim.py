@@ -150,3 +150,49 @@ def _claim_until_nothing_is_left() -> list[tuple[UUID, int]]:
         claimed += [(scene.pk, scene.token) for scene in scenes]
     connection.close()
     return claimed
+
+
+@pytest.mark.django_db
+def test_of_two_servers_the_one_with_more_room_is_taken(directed: Any, ask: Ask) -> None:
+    _two_servers(directed)
+    ask(*"abcdef")
+    assert Counter(scene.account.name for scene in claim(2) if scene.account) == {"one": 1, "two": 1}
+    assert Counter(scene.account.name for scene in claim(9) if scene.account) == {"one": 1, "two": 1}
+    assert claim(9) == []
+
+
+@pytest.mark.django_db
+def test_a_begun_request_stays_with_its_server(directed: Any, ask: Ask) -> None:
+    _two_servers(directed)
+    ask("a")
+    (scene,) = claim(1)
+    assert scene.account is not None
+    SceneGeneration.objects.update(status="queued", lease_until=None, slot_until=None)
+    ProviderAccount.objects.exclude(pk=scene.account.pk).update(allowance=100)
+    (again,) = claim(1)
+    assert again.account == scene.account
+
+    SceneGeneration.objects.update(status="queued", lease_until=None, slot_until=None)
+    ProviderAccount.objects.filter(pk=scene.account.pk).update(closed_until=Now() + timedelta(seconds=60))
+    assert claim(1) == [], "it may be there"
+    SceneGeneration.objects.update(request_token=None)
+    (elsewhere,) = claim(1)
+    assert elsewhere.account != scene.account
+
+
+@pytest.mark.django_db
+def test_a_begun_request_of_a_server_that_is_no_longer_set_goes_elsewhere(directed: Any, ask: Ask) -> None:
+    _two_servers(directed)
+    ask("a")
+    (scene,) = claim(1)
+    assert scene.account is not None
+    SceneGeneration.objects.update(status="queued", lease_until=None, slot_until=None)
+    directed.GENERATION_ACCOUNTS = {"directed": ["three"]}
+    (elsewhere,) = claim(1)
+    assert elsewhere.account is not None
+    assert elsewhere.account.name == "three"
+
+
+def _two_servers(settings: Any) -> None:
+    settings.GENERATION_ACCOUNTS = {"directed": ["one", "two"]}
+    settings.GENERATION_CONCURRENCY = {"directed": 2}
