@@ -1,0 +1,22 @@
+import secrets
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from accounts.models import ApiToken, User, digest
+
+
+class Command(BaseCommand):
+    help = "Make a token for the API and print it, as the last word. It is shown once: only its hash is kept."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("user", help="user name")
+        parser.add_argument("--name", default="command line", help="what the token is for")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        user = User.objects.filter(username=options["user"], is_active=True).first()
+        if user is None:
+            raise CommandError(f"There is nobody called {options['user']!r}.", returncode=2)
+        token = secrets.token_urlsafe(32)
+        ApiToken.objects.create(user=user, name=options["name"][:80], digest=digest(token), hint=token[:4])
+        self.stdout.write(f"A token for {user.username}, shown only now: {token}")
