@@ -1,4 +1,11 @@
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
-urlpatterns = [path("admin/", admin.site.urls)]
+urlpatterns = [
+    path("", include("gallery.urls")),
+    path("", include("accounts.urls")),
+    path("", include("generation.urls")),
+    # Before admin/, whose last pattern takes everything.
+    path("admin/queue/", include("django_rq.urls")),
+    path("admin/", admin.site.urls),
+]

@@ -1,0 +1,190 @@
+"""Download All: a story's or a character's pictures as one zip, streamed as it is read."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import count
+from typing import NamedTuple
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import AnonymousUser
+from django.core.files.storage import storages
+from django.db.models.functions import Now
+from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseNotModified, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils.http import content_disposition_header, parse_etags
+from django.views.decorators.http import require_safe
+
+from accounts.models import User
+from gallery.archive import (
+    Archive,
+    Member,
+    folder_name,
+    picture_name,
+    read_file,
+    stream,
+    text_member,
+    unique_names,
+)
+from gallery.models import Character, Image, ImageQuerySet, Story
+
+EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
+
+
+@require_safe
+async def story_download(request: HttpRequest, slug: str) -> HttpResponseBase:
+    user = await request.auser()
+    title, archive = await sync_to_async(_of_story)(user, slug, takes=request.GET.get("takes", ""))
+    return _zip(request, archive, title)
+
+
+@require_safe
+async def character_download(request: HttpRequest, slug: str) -> HttpResponseBase:
+    user = await request.auser()
+    name, archive = await sync_to_async(_of_character)(user, slug)
+    return _zip(request, archive, name)
+
+
+def _zip(request: HttpRequest, archive: Archive, title: str) -> HttpResponseBase:
+    etag = f'"{archive.etag}"'
+    if etag in parse_etags(request.headers.get("If-None-Match", "")):
+        return HttpResponseNotModified(headers={"ETag": etag})
+    name = f"{folder_name(title)}.zip"
+    return StreamingHttpResponse(
+        stream(archive, read_file),
+        content_type="application/zip",
+        headers={
+            "Content-Length": str(archive.size),
+            "Content-Disposition": content_disposition_header(True, name) or "attachment",
+            "ETag": etag,
+            "Cache-Control": "private, no-cache",
+            "X-Content-Type-Options": "nosniff",
+            # A proxy that buffers would hold the whole zip, or write it to its disk.
+            "X-Accel-Buffering": "no",
+        },
+    )
+
+
+# ---- which pictures, under which names -------------------------------------------------------------
+
+
+class Row(NamedTuple):
+    """What the archive needs of one picture: the columns of COLUMNS."""
+
+    id: UUID
+    scene: UUID
+    story: UUID | None
+    title: str | None
+    position: int
+    text: str
+    storage: str
+    name: str
+    content_type: str
+    size: int
+    crc32: int
+    created_at: datetime
+    missing_since: datetime | None
+
+
+COLUMNS = (
+    *("id", "scene_id", "scene__story_id", "scene__story__title", "scene__position", "scene__text"),
+    *("storage", "name", "content_type", "bytes", "crc32", "created_at", "missing_since"),
+)
+# Story by story, each in its order, takes of a scene in the order they were made.
+ORDER = (
+    *("scene__story__created_at", "scene__story_id", "scene__position", "scene__created_at", "scene_id"),
+    *("created_at", "id"),
+)
+
+
+def _of_story(user: User | AnonymousUser, slug: str, *, takes: str) -> tuple[str, Archive]:
+    story = get_object_or_404(Story.objects.visible_to(user), slug=slug)
+    images = Image.objects.visible_to(user).filter(scene__story=story)
+    return story.title, _archive(images.shown() if takes == "all" else images.chosen())
+
+
+def _of_character(user: User | AnonymousUser, slug: str) -> tuple[str, Archive]:
+    character = get_object_or_404(Character.objects.visible_to(user), slug=slug)
+    return character.name, _archive(Image.objects.visible_to(user).shown().filter(scene__cast=character))
+
+
+def _archive(images: ImageQuerySet) -> Archive:
+    rows = [Row(*row) for row in images.order_by(*ORDER).values_list(*COLUMNS)]
+    if not rows:
+        raise Http404("There are no pictures to download yet.")
+    paths = _paths(rows)
+    members = [
+        Member(name=name, size=row.size, crc32=row.crc32, modified=row.created_at, source=paths[row.id])
+        for row, name in zip(rows, _names(rows), strict=True)
+        if row.id in paths
+    ]
+    missing = [name for row, name in zip(rows, _names(rows), strict=True) if row.id not in paths]
+    return Archive([*members, *_words_about(missing, max(row.created_at for row in rows))])
+
+
+def _paths(rows: Iterable[Row]) -> dict[UUID, str]:
+    """Where each picture's file is; those without a whole one are left out, and noted in their row.
+
+    Looked at beforehand, so that one lost file costs a line in MISSING.txt and not the rest of the download.
+    """
+    paths = {}
+    lost = []
+    for row in rows:
+        path = storages[row.storage].path(row.name)
+        try:
+            is_whole = os.stat(path).st_size == row.size  # noqa: PTH116 (a Path a picture costs more than its stat)
+        except OSError:
+            is_whole = False
+        if is_whole:
+            paths[row.id] = path
+        elif not row.missing_since:
+            lost.append(row.id)
+    if lost:
+        Image.objects.filter(pk__in=lost, missing_since=None).update(missing_since=Now())
+    return paths
+
+
+def _names(rows: Sequence[Row]) -> list[str]:
+    """`03 The lighthouse at dusk.jpg`, in a folder a story where there are several."""
+    folders = _folders(rows)
+    positions = _positions(rows)
+    width = max(2, len(str(max(positions.values()) + 1)))
+    takes = Counter(row.scene for row in rows)
+    seen: Counter[UUID] = Counter()
+    names = []
+    for row in rows:
+        seen[row.scene] += 1
+        take = seen[row.scene] if takes[row.scene] > 1 else None
+        extension = EXTENSIONS[row.content_type]
+        names.append(
+            folders[row.story] + picture_name(positions[row.scene], row.text, extension, width=width, take=take)
+        )
+    return unique_names(names)
+
+
+def _folders(rows: Iterable[Row]) -> dict[UUID | None, str]:
+    """The beginning of each story's names: empty where all are of one story, or of none."""
+    titles = {row.story: row.title or "Without a story" for row in rows}
+    if len(titles) == 1:
+        return dict.fromkeys(titles, "")
+    folders = unique_names(folder_name(title) for title in titles.values())
+    return {story: f"{folder}/" for story, folder in zip(titles, folders, strict=True)}
+
+
+def _positions(rows: Iterable[Row]) -> dict[UUID, int]:
+    """Scenes keep the place in their story; those without one are counted, for their own begin anew each job."""
+    without_story = count()
+    positions: dict[UUID, int] = {}
+    for row in rows:
+        if row.scene not in positions:
+            positions[row.scene] = row.position if row.story else next(without_story)
+    return positions
+
+
+def _words_about(missing: Sequence[str], moment: datetime) -> list[Member]:
+    if not missing:
+        return []
+    lines = ["The files of these pictures are missing on the server, so they are not in this zip:", "", *missing]
+    return [text_member("MISSING.txt", "\r\n".join(lines) + "\r\n", moment)]

@@ -1,0 +1,62 @@
+"""A picture's bytes, for its owner."""
+
+import logging
+from uuid import UUID
+
+from django.db.models.functions import Now
+from django.http import Http404, HttpResponse, HttpResponseNotModified
+from django.shortcuts import get_object_or_404
+from django.utils.http import content_disposition_header, parse_etags
+from django.views.decorators.http import require_safe
+
+from gallery.archive import picture_name
+from gallery.models import Image
+from gallery.views import Request
+
+# An id and a size always mean the same bytes, so a browser may keep them and need not ask again.
+CACHE = "private, max-age=31536000, immutable"
+
+log = logging.getLogger(__name__)
+
+
+@require_safe
+def media(request: Request, pk: UUID, size: str) -> HttpResponse:
+    """Read whole into memory, which for a picture is faster than a stream and holds no file open."""
+    image = get_object_or_404(Image.objects.visible_to(request.user).select_related("scene"), pk=pk)
+    etag = f'"{image.sha256[:32]}-{size}"'
+    if etag in parse_etags(request.headers.get("If-None-Match", "")):
+        return _cached(HttpResponseNotModified(), etag)
+    content, content_type = _read(image, size)
+    response = HttpResponse(content, content_type=content_type)
+    name = picture_name(image.scene.position, image.scene.text, image.extension)
+    as_file = bool(request.GET.get("download"))
+    response["Content-Disposition"] = content_disposition_header(as_file, name) or "inline"
+    response["X-Content-Type-Options"] = "nosniff"
+    return _cached(response, etag)
+
+
+def _cached(response: HttpResponse, etag: str) -> HttpResponse:
+    response["ETag"] = etag
+    response["Cache-Control"] = CACHE
+    return response
+
+
+def _read(image: Image, size: str) -> tuple[bytes, str]:
+    """The bytes and their type. A small size that does not exist is no error: the original stands in for it."""
+    if size != "original":
+        try:
+            return _content(image, f"{image.name}-{size}"), "image/webp"
+        except OSError:
+            log.info("small size missing", extra={"image": image.pk, "size": size})
+    try:
+        return _content(image, image.name), image.content_type
+    except FileNotFoundError as exc:
+        Image.objects.filter(pk=image.pk, missing_since=None).update(missing_since=Now())
+        log.warning("picture missing", extra={"image": image.pk, "object": image.name})
+        raise Http404("The picture's file is missing.") from exc
+
+
+def _content(image: Image, name: str) -> bytes:
+    with image.file_storage.open(name) as file:
+        content: bytes = file.read()
+    return content
