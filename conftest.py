@@ -28,6 +28,8 @@ def _build_walls() -> None:
     os.environ["STORYAPP_DATA"] = str(DATA)
     os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
     os.environ["DJANGO_SETTINGS_MODULE"] = "storyapp.settings"
+    # Where collectstatic has not run WhiteNoise warns of it in every test with a client.
+    (DATA / "static").mkdir()
 
 
 # Before the settings load, which the conftest files of the rooms cause.
@@ -43,12 +45,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "database: asks the database (set by itself); runs on PostgreSQL as well")
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if item.get_closest_marker("django_db") or {"db", "transactional_db", "live_server"} & set(fixtures):
             item.add_marker("database")
+    yield
     # Playwright leaves its event loop running, and the ORM refuses its thread from then on: browsers come last.
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
@@ -97,6 +100,8 @@ def installation(tmp_path: Path) -> Iterator[Callable[..., Installation]]:
         return started[-1].wait_until_ready()
 
     yield start
+    for one in started:
+        one.process.kill()
     for one in started:
         one.kill()
 

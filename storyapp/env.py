@@ -56,9 +56,7 @@ def address(name: str, default: str = "") -> str:
     """An http or https address without a slash at its end; "" where there is none."""
     value = text(name, default).rstrip("/")
     if value and not value.startswith(("http://", "https://")):
-        raise ImproperlyConfigured(
-            f"{name} must begin with http:// or https://, not {value.split(':')[0]!r}."
-        )
+        raise ImproperlyConfigured(f"{name} must begin with http:// or https://, not {value.split(':')[0]!r}.")
     return value
 
 
