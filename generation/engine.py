@@ -20,6 +20,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from gallery.picture import NotAPicture, check_picture
+from gallery.storing import PictureRefused, RemoteStorage, StorageError, StorageRefused
 from gallery.thumbnails import make_thumbnails
 from generation import transitions
 from generation.claim import claim
@@ -32,6 +33,7 @@ from generation.providers.exceptions import (
     ProviderConfigurationError,
     ProviderError,
     ProviderUnavailable,
+    RequestRefused,
 )
 from generation.transitions import Made
 
@@ -56,6 +58,16 @@ def work(*, job: UUID | None = None, stop: Event | None = None) -> bool:
 
 class LeaseOver(Exception):
     """The scene may be somebody else's by now: neither call nor upload begins."""
+
+
+class NoStorage(NotEntitled):
+    """As without a key: what the job still wants would be made, paid for and lost."""
+
+    code = StorageRefused.code
+
+
+class NotStorable(RequestRefused):
+    code = PictureRefused.code
 
 
 class StoringFailed(Exception):
@@ -173,6 +185,9 @@ class Engine:
             seconds: float = work.step.result()
         except LeaseOver:
             self._drop(work)
+        except (PictureRefused, StorageRefused) as exc:
+            refused = _refused(exc, work.scene, made)
+            self._end(work, "scene.storing_failed", transitions.call_failed(work.scene, refused), code=refused.code)
         except StoringFailed as exc:
             moved = transitions.storing_failed(work.scene, exc.code, exc.message)
             self._end(work, "scene.storing_failed", moved, code=exc.code)
@@ -273,13 +288,16 @@ def _store(work: Work, made: Made, name: str) -> float:
         try:
             default_storage.save(name, ContentFile(made.picture.content))
             break
+        except (PictureRefused, StorageRefused):
+            raise
         except Exception as exc:  # Every storage raises errors of its own.
             log.warning("storing.again", extra={"scene": work.scene.pk, "error": type(exc).__name__})
             if time.monotonic() + pause > ends:
                 raise _storing_failed(exc) from exc
         time.sleep(pause)
         pause = min(8.0, pause * 2)
-    _store_small_sizes(made, name)
+    if not isinstance(default_storage, RemoteStorage):
+        _store_small_sizes(made, name)
     return time.monotonic() - began
 
 
@@ -290,6 +308,11 @@ def _store_small_sizes(made: Made, name: str) -> None:
             default_storage.save(f"{name}-{size}", ContentFile(content))
     except Exception as exc:  # noqa: BLE001 - whatever it was, the picture is in storage
         log.warning("small_sizes.failed", extra={"object": name, "error": type(exc).__name__})
+
+
+def _refused(exc: StorageError, scene: SceneGeneration, made: Made) -> ProviderError:
+    kind = NoStorage if isinstance(exc, StorageRefused) else NotStorable
+    return kind(exc.message, provider=scene.provider, bytes_received=made.variation.bytes_received)
 
 
 def _storing_failed(exc: Exception) -> StoringFailed:

@@ -1,11 +1,12 @@
 """One file of settings. Every variable has a default that works on one machine; see `.env.example`."""
 
+import hashlib
 import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import SplitResult, quote, urlsplit
 
 import dj_database_url
 import django_stubs_ext
@@ -137,18 +138,55 @@ def _database() -> dict[str, Any]:
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
         }
+        # A file as in life, which threads and other processes of a test can open, too.
+        database["TEST"] = {"NAME": STORYAPP_DATA / "test.sqlite3"}
     return database
 
 
 DATABASES = {"default": _database()}
 
+# ---- Cloudinary -----------------------------------------------------------------------------------
+
+
+def _cloudinary() -> SplitResult:
+    """Parts that are missing in it are told by `manage.py check`. Its text is no setting: error pages would show it."""
+    text = env.text("CLOUDINARY_URL")
+    try:
+        address = urlsplit(text)
+    except ValueError:
+        address = urlsplit("")
+    # Anything else would end the import of Cloudinary's own package, which reads the variable, too.
+    if text and address.scheme != "cloudinary":
+        raise ImproperlyConfigured("CLOUDINARY_URL must look like cloudinary://API_KEY:API_SECRET@CLOUD_NAME.")
+    return address
+
+
+_address = _cloudinary()
+# Empty without an account: pictures of an earlier one are then missing, and nothing breaks.
+CLOUDINARY_STORAGE = {
+    "CLOUD_NAME": _address.hostname or "",
+    "API_KEY": _address.username or "",
+    "API_SECRET": _address.password or "",
+    "PREFIX": "",
+}
+CLOUDINARY_UPLOAD_PREFIX = env.address("CLOUDINARY_UPLOAD_PREFIX", "https://api.cloudinary.com")
+CLOUDINARY_DELIVERY_URL = env.address(
+    "CLOUDINARY_DELIVERY_URL", f"https://res.cloudinary.com/{CLOUDINARY_STORAGE['CLOUD_NAME']}"
+)
+
 # ---- pages ----------------------------------------------------------------------------------------
 
-CLOUDINARY_DELIVERY_URL = env.address("CLOUDINARY_DELIVERY_URL")
+
+def _origin(address: str) -> str:
+    scheme, host, *_ = urlsplit(address)
+    return f"{scheme}://{host}"
+
+
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
-        "img-src": [SELF, "data:", *filter(None, [CLOUDINARY_DELIVERY_URL])],
+        # The address of a picture answers with a redirect to there. Of a path browsers want the exact file.
+        "img-src": [SELF, "data:", *([_origin(CLOUDINARY_DELIVERY_URL)] if _address.scheme else [])],
         "object-src": [NONE],
         "base-uri": [NONE],
         "form-action": [SELF],
@@ -173,12 +211,22 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 
 MEDIA_ROOT = STORYAPP_DATA / "media"
-MEDIA_STORAGE = "local"
+MEDIA_STORAGE = "cloudinary" if _address.scheme else "local"
 STORAGES: dict[str, dict[str, Any]] = {
     # Pictures say in their row which of these holds them, so that a later switch leaves old ones readable.
     "local": {
         "BACKEND": "storyapp.storage.LocalStorage",
         "OPTIONS": {"location": MEDIA_ROOT, "base_url": None},
+    },
+    "cloudinary": {
+        "BACKEND": "storyapp.cloud.CloudinaryStorage",
+        "OPTIONS": {
+            "cloud_name": CLOUDINARY_STORAGE["CLOUD_NAME"],
+            "api_key": CLOUDINARY_STORAGE["API_KEY"],
+            "api_secret": CLOUDINARY_STORAGE["API_SECRET"],
+            "upload_prefix": CLOUDINARY_UPLOAD_PREFIX,
+            "delivery_url": CLOUDINARY_DELIVERY_URL,
+        },
     },
     "staticfiles": {"BACKEND": "storyapp.storage.StaticFiles"},
 }
@@ -207,12 +255,35 @@ RQ_SHOW_ADMIN_LINK = False
 
 # ---- generation -----------------------------------------------------------------------------------
 
-IMAGE_PROVIDER = env.choice("IMAGE_PROVIDER", "sketch", ("sketch",))
-GENERATION_PROVIDERS = {"sketch": "generation.providers.sketch.SketchProvider"}
-# The accounts of a provider that has more than one; one without a name where nothing stands here.
-GENERATION_ACCOUNTS: dict[str, list[str]] = {}
+POLLINATIONS_URL = env.address("POLLINATIONS_URL")
+POLLINATIONS_API_KEY = env.text("POLLINATIONS_API_KEY")
+POLLINATIONS_MODEL = env.text("POLLINATIONS_MODEL", "flux")
+POLLINATIONS_PLACEHOLDERS = env.items("POLLINATIONS_PLACEHOLDERS", "2090a5dc21c32952cbf8496339752bd1")
+
+GENERATION_PROVIDERS = {
+    "sketch": "generation.providers.sketch.SketchProvider",
+    "pollinations": "generation.providers.pollinations.PollinationsProvider",
+}
+IMAGE_PROVIDER = env.choice("IMAGE_PROVIDER", "sketch", tuple(GENERATION_PROVIDERS))
+# What a provider's class is made with; plain JSON.
+GENERATION_PROVIDER_OPTIONS: dict[str, dict[str, Any]] = {
+    "pollinations": {
+        "url": POLLINATIONS_URL,
+        "key": POLLINATIONS_API_KEY,
+        "model": POLLINATIONS_MODEL,
+        "placeholders": POLLINATIONS_PLACEHOLDERS,
+    },
+}
+# The accounts of a provider that has more than one, or one that may change; one without a name where nothing
+# stands here. A key is known by a mark that tells nothing of it.
+GENERATION_ACCOUNTS: dict[str, list[str]] = {
+    "pollinations": [hashlib.sha256(POLLINATIONS_API_KEY.encode()).hexdigest()[:8] if POLLINATIONS_API_KEY else ""],
+}
 # Calls that one account of a provider may have open at once, over all workers.
-GENERATION_CONCURRENCY = {"sketch": env.whole("SKETCH_CONCURRENCY", os.cpu_count() or 1, least=1, most=1000)}
+GENERATION_CONCURRENCY = {
+    "sketch": env.whole("SKETCH_CONCURRENCY", os.cpu_count() or 1, least=1, most=1000),
+    "pollinations": env.whole("POLLINATIONS_CONCURRENCY", 10 if POLLINATIONS_API_KEY else 1, least=1, most=1000),
+}
 GENERATION_THREADS = env.whole("GENERATION_THREADS", 10, least=1, most=200)
 GENERATION_DEADLINE = env.number("GENERATION_DEADLINE", 120, least=0.1, most=3600)
 GENERATION_UPLOAD_DEADLINE = env.number("GENERATION_UPLOAD_DEADLINE", 60, least=0.1, most=3600)

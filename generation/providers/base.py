@@ -1,6 +1,7 @@
 """What every provider of pictures looks like from inside storyapp."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
@@ -21,6 +22,10 @@ class ImageRequest:
     `width` and `height` are pixels, `deadline` is a `time.monotonic()` moment that covers the call up to its
     last byte. `server` is the address of the claimed account, "" where a provider has only one. `key` stays the
     same until the server answered, through deaths and retries: a provider that can join a running call uses it.
+
+    For a server with a queue of its own, `deadline` covers the wait there, too, and `call_seconds` the call alone,
+    from the moment it has its turn. `is_new` says that nobody can have asked under this key before. `cancelled`
+    tells whether the picture is still wanted; it is asked about once a second, from the calling thread.
     """
 
     prompt: str
@@ -33,6 +38,9 @@ class ImageRequest:
     embeddings: tuple[Embedding, ...] = ()
     references: tuple[str, ...] = ()
     server: str = ""
+    call_seconds: float = float("inf")
+    is_new: bool = False
+    cancelled: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +66,19 @@ class ImageProvider(ABC):
 
     def check(self, request: ImageRequest) -> None:
         """Raise RequestRefused for what this provider cannot express, so that it is refused before a row is made."""
+
+    def describe(self) -> str:
+        """What `manage.py check` says is in use: name, model, servers; a key as 8 hex of its SHA-256 at most.
+
+        Asks nobody. Raises ProviderConfigurationError where a setting is missing or wrong.
+        """
+        return self.name
+
+    def probe(self, deadline: float) -> None:
+        """Ask for a sign of life that costs nothing, until `deadline` (`time.monotonic()`).
+
+        Raises ProviderError, whose message names what does not answer. Who needs no network always answers.
+        """
 
     @abstractmethod
     def first_variation(self, request: ImageRequest) -> Variation:

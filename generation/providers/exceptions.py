@@ -6,6 +6,7 @@ ProviderError                     a call failed; says whether trying again can h
   InvalidResponse                 an answer that is not a whole picture             retryable
   ProviderUnavailable             network, 5xx, deadline                            retryable
     RateLimited                   "not now": 429, or a full queue
+    ServerGone                    that server does not answer: the scene may go to another
 ProviderConfigurationError        the installation is wrong; not a ProviderError
 """
 
@@ -60,6 +61,12 @@ class RateLimited(ProviderUnavailable):
     ) -> None:
         super().__init__(message, provider=provider, bytes_received=bytes_received)
         self.retry_after = retry_after
+
+
+class ServerGone(ProviderUnavailable):
+    """One of several servers does not answer any more. The request is forgotten there: another may make it anew."""
+
+    code = "server_gone"
 
 
 class ProviderConfigurationError(ImproperlyConfigured):

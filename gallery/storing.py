@@ -1,0 +1,47 @@
+"""What a storage of pictures may do beyond Django's own interface, and how storing one fails.
+
+StorageError(OSError)             message for a person; no key, no body
+  StorageUnavailable              network, 5xx, "not now", deadline: trying again can help
+  PictureRefused                  this picture is not taken, however often it is offered
+  StorageRefused                  no picture is taken before somebody corrects the settings
+
+A missing object is a FileNotFoundError, as on disk.
+"""
+
+from typing import ClassVar
+
+from django.core.files.storage import Storage
+
+
+class StorageError(OSError):
+    """`message` is for the person who waits for the picture."""
+
+    code: ClassVar[str]
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class StorageUnavailable(StorageError):
+    code = "storage_unavailable"
+
+
+class PictureRefused(StorageError):
+    code = "storage_refused"
+
+
+class StorageRefused(StorageError):
+    code = "storage_refused"
+
+
+class RemoteStorage(Storage):
+    """A storage from which browsers fetch pictures themselves, in the size they want: small sizes are never stored."""
+
+    def signed_url(self, name: str, size: int | None = None) -> str:
+        """The object's private address: whoever has it can read it. `size`: the most pixels across; None: as stored."""
+        raise NotImplementedError
+
+    def read_part(self, name: str, offset: int, length: int) -> bytes:
+        """`length` bytes from `offset` on, fewer where the object ends. Raises StorageError or FileNotFoundError."""
+        raise NotImplementedError
