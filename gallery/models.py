@@ -155,6 +155,11 @@ class Scene(models.Model):
         """What people see: positions count from 0, pages and file names from 1."""
         return self.position + 1
 
+    def cast_in_order(self) -> list[Character]:
+        """Who appears, in the order in which they were named: prompts name them so, too."""
+        appearances = Scene.cast.through.objects.filter(scene=self).select_related("character").order_by("pk")
+        return [appearance.character for appearance in appearances]
+
 
 class ImageQuerySet(OwnedQuerySet["Image"]):
     def shown(self) -> Self:

@@ -90,7 +90,7 @@ def another_take(scene: Scene, *, idempotency_key: str | None = None) -> Generat
     asked = Asked(
         scenes=(scene.text,),
         story=scene.story,
-        characters=tuple(scene.cast.all()),
+        characters=tuple(scene.cast_in_order()),
         provider=settings.IMAGE_PROVIDER,
         seed=random.randrange(SEEDS),
     )

@@ -19,6 +19,6 @@ def retry_scene(row: SceneGeneration, *, text: str | None = None) -> bool:
 def _say(row: SceneGeneration, text: str) -> None:
     scene = row.scene
     Scene.objects.filter(pk=scene.pk).update(text=text)
-    prompt = compose(text, scene.cast.order_by("created_at", "pk"), scene.story.style if scene.story else "")
+    prompt = compose(text, scene.cast_in_order(), scene.story.style if scene.story else "")
     # Other words are another request: nothing a provider may still hold of the old one is of use.
     SceneGeneration.objects.filter(pk=row.pk).update(prompt=prompt, request_token=None)

@@ -74,7 +74,7 @@ class ImageProvider(ABC):
         """
         return self.name
 
-    def probe(self, deadline: float) -> None:
+    def probe(self, deadline: float) -> None:  # noqa: B027 - most have nobody to ask
         """Ask for a sign of life that costs nothing, until `deadline` (`time.monotonic()`).
 
         Raises ProviderError, whose message names what does not answer. Who needs no network always answers.

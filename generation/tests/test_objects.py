@@ -84,7 +84,13 @@ def test_every_delete_above_a_picture_hands_its_object_to_the_sweep(
     job = ask("one", story=Story(owner=owner, title="A story"))
     work()
     image = Image.objects.get()
-    above: dict[str, Any] = {"image": image, "scene": image.scene, "owner": image.owner, "job": job, "story": image.scene.story}
+    above: dict[str, Any] = {
+        "image": image,
+        "scene": image.scene,
+        "owner": image.owner,
+        "job": job,
+        "story": image.scene.story,
+    }
     above[what].delete()
     kept = what == "job"
     assert Image.objects.exists() == kept
