@@ -37,7 +37,7 @@ def claim(free: int, *, job: UUID | None = None) -> list[SceneGeneration]:
                 **{"token": F("token") + 1, "attempt": F("attempt") + 1, "waiting_for": ""},
                 request_token=Coalesce("request_token", F("token") + 1),
                 lease_until=Now() + timedelta(seconds=settings.GENERATION_LEASE),
-                slot_until=Now() + timedelta(seconds=settings.GENERATION_DEADLINE),
+                slot_until=Now() + timedelta(seconds=account.longest_call),
                 **{"started_at": Coalesce("started_at", Now()), "claimed_at": Now(), "changed_at": Now()},
             )
     return list(SceneGeneration.objects.filter(tag=tag).select_related("account").order_by("position"))

@@ -151,7 +151,7 @@ class Engine:
             f"The provider did not answer within {settings.GENERATION_DEADLINE:g} seconds.",
             provider=work.scene.provider,
         )
-        work.step_ends = boottime() + settings.GENERATION_DEADLINE + GRACE_OF_A_CALL
+        work.step_ends = boottime() + _longest_call(work.scene) + GRACE_OF_A_CALL
         work.then = partial(self._called, work)
         work.write_off = partial(transitions.call_failed, work.scene, late)
         work.step = self.pool.submit(_call, work)
@@ -249,7 +249,7 @@ def _call(work: Work) -> Made:
     began = time.monotonic()
     received = 0
     try:
-        variation = get_provider(scene.provider).first_variation(_request(scene, began + settings.GENERATION_DEADLINE))
+        variation = get_provider(scene.provider).first_variation(_request(work, began))
         received = variation.bytes_received
         picture = check_picture(variation.content)
     except ProviderError:
@@ -264,18 +264,26 @@ def _call(work: Work) -> Made:
     return Made(variation, picture, time.monotonic() - began)
 
 
-def _request(scene: SceneGeneration, deadline: float) -> ImageRequest:
+def _request(work: Work, began: float) -> ImageRequest:
+    scene = work.scene
     return ImageRequest(
         prompt=scene.prompt,
         width=scene.width,
         height=scene.height,
         seed=scene.seed,
-        deadline=deadline,
+        deadline=began + _longest_call(scene),
+        call_seconds=settings.GENERATION_DEADLINE,
         key=uuid5(scene.pk, str(scene.request_token)),
+        is_new=scene.request_token == scene.token,
+        cancelled=lambda: boottime() >= work.leased_until,
         cast=tuple(scene.cast),
         embeddings=tuple(Embedding(**embedding) for embedding in scene.embeddings),
         server=scene.account.name if scene.account else "",
     )
+
+
+def _longest_call(scene: SceneGeneration) -> float:
+    return scene.account.longest_call if scene.account else settings.GENERATION_DEADLINE
 
 
 def _store(work: Work, made: Made, name: str) -> float:

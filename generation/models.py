@@ -108,6 +108,11 @@ class ProviderAccount(models.Model):
     def __str__(self) -> str:
         return f"{self.provider} {self.name}".strip()
 
+    @property
+    def longest_call(self) -> float:
+        """Seconds: the deadline, and where a provider has a queue of its own, the longest wait for a turn there."""
+        return settings.GENERATION_DEADLINE + settings.GENERATION_TURN.get(self.provider, 0.0)
+
 
 class GenerationJobQuerySet(OwnedQuerySet["GenerationJob"]):
     def with_counts(self) -> Self:

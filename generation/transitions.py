@@ -26,12 +26,14 @@ from generation.providers.exceptions import (
     ProviderError,
     RateLimited,
     RequestRefused,
+    ServerGone,
 )
 from generation.repeated import repeated
 
 WAITS = 20
 PATIENCE = timedelta(hours=1)
 LONGEST_WAIT = 600.0
+A_GONE_SERVER_RESTS = 30.0
 NO_SCENE = {"lease_until": None, "slot_until": None, "phase": "", "changed_at": Now()}
 
 
@@ -145,7 +147,10 @@ def call_failed(scene: SceneGeneration, error: ProviderError) -> bool:
     """Again later, or failed with the reason; the account and the rest of the job learn from it, too."""
     if isinstance(error, RateLimited):
         _slow_down(scene, error)
-        return _wait(scene, error)
+        return _wait(scene, error, seconds=_asked_pause(scene, error))
+    if isinstance(error, ServerGone):
+        _leave_out(scene)
+        return _wait(scene, error, seconds=0, request_token=None)
     if error.retryable and scene.attempt < settings.GENERATION_ATTEMPTS:
         return _again(scene, error)
     moved = _fail(scene, error.code, error.message, **_learned(scene, error))
@@ -165,7 +170,7 @@ def _again(scene: SceneGeneration, error: ProviderError) -> bool:
     return _queue_again(scene, error.code, error.message, seconds=_pause(scene.attempt), **_learned(scene, error))
 
 
-def _wait(scene: SceneGeneration, error: RateLimited) -> bool:
+def _wait(scene: SceneGeneration, error: ProviderError, *, seconds: float, **values: None) -> bool:
     """The attempt is given back: a provider that says "not now" has not tried. Not for ever, though."""
     waited_out = Q(waits__gte=WAITS) | Q(waiting_since__lte=Now() - PATIENCE)
     if SceneGeneration.objects.filter(waited_out, pk=scene.pk).exists():
@@ -174,12 +179,13 @@ def _wait(scene: SceneGeneration, error: RateLimited) -> bool:
         scene,
         error.code,
         error.message,
-        seconds=_asked_pause(scene, error),
+        seconds=seconds,
         attempt=scene.attempt - 1,
         bytes_received=scene.bytes_received + error.bytes_received,
         waits=scene.waits + 1,
         waiting_since=Coalesce("waiting_since", Now()),
         waiting_for="the provider",
+        **values,
     )
 
 
@@ -288,6 +294,13 @@ def _slow_down(scene: SceneGeneration, error: RateLimited) -> None:
         ProviderAccount.objects.filter(pk=account.pk).update(
             closed_until=Greatest(Coalesce("closed_until", Now()), closed_until)
         )
+
+
+@repeated
+def _leave_out(scene: SceneGeneration) -> None:
+    """A server that is gone gets nothing for a while, and then one scene at a time until one succeeds."""
+    until = Now() + timedelta(seconds=A_GONE_SERVER_RESTS)
+    ProviderAccount.objects.filter(scenes=scene.pk).update(closed_until=until, allowance=1, cut_at=Now())
 
 
 def _mine(scene: SceneGeneration) -> SceneGenerationQuerySet:

@@ -260,9 +260,28 @@ POLLINATIONS_API_KEY = env.text("POLLINATIONS_API_KEY")
 POLLINATIONS_MODEL = env.text("POLLINATIONS_MODEL", "flux")
 POLLINATIONS_PLACEHOLDERS = env.items("POLLINATIONS_PLACEHOLDERS", "2090a5dc21c32952cbf8496339752bd1")
 
+
+def _servers(name: str, default: str) -> list[str]:
+    """Addresses as they are shown to people: the name of an account, and in errors. So no login stands in them."""
+    servers = list(dict.fromkeys(one.rstrip("/") for one in env.items(name, default)))
+    for address in servers:
+        parts = urlsplit(address)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ImproperlyConfigured(f"{name}: each server must begin with http:// or https:// and name a host.")
+        if parts.username is not None or parts.query or parts.fragment or len(address) > 200:
+            raise ImproperlyConfigured(f"{name}: a server is scheme, host and port, no login and no question mark.")
+    return servers
+
+
+COMFYUI_URLS = _servers("COMFYUI_URLS", "http://127.0.0.1:8188")
+# Read when it is first needed: a file that is missing must not keep the site from starting.
+COMFYUI_WORKFLOW = env.text("COMFYUI_WORKFLOW")
+COMFYUI_CONCURRENCY = env.whole("COMFYUI_CONCURRENCY", 2, least=1, most=1000)
+
 GENERATION_PROVIDERS = {
     "sketch": "generation.providers.sketch.SketchProvider",
     "pollinations": "generation.providers.pollinations.PollinationsProvider",
+    "comfyui": "generation.providers.comfyui.ComfyUIProvider",
 }
 IMAGE_PROVIDER = env.choice("IMAGE_PROVIDER", "sketch", tuple(GENERATION_PROVIDERS))
 # What a provider's class is made with; plain JSON.
@@ -273,17 +292,22 @@ GENERATION_PROVIDER_OPTIONS: dict[str, dict[str, Any]] = {
         "model": POLLINATIONS_MODEL,
         "placeholders": POLLINATIONS_PLACEHOLDERS,
     },
+    "comfyui": {"workflow": COMFYUI_WORKFLOW, "servers": COMFYUI_URLS},
 }
 # The accounts of a provider that has more than one, or one that may change; one without a name where nothing
 # stands here. A key is known by a mark that tells nothing of it.
 GENERATION_ACCOUNTS: dict[str, list[str]] = {
     "pollinations": [hashlib.sha256(POLLINATIONS_API_KEY.encode()).hexdigest()[:8] if POLLINATIONS_API_KEY else ""],
+    "comfyui": COMFYUI_URLS,
 }
 # Calls that one account of a provider may have open at once, over all workers.
 GENERATION_CONCURRENCY = {
     "sketch": env.whole("SKETCH_CONCURRENCY", os.cpu_count() or 1, least=1, most=1000),
     "pollinations": env.whole("POLLINATIONS_CONCURRENCY", 10 if POLLINATIONS_API_KEY else 1, least=1, most=1000),
+    "comfyui": COMFYUI_CONCURRENCY,
 }
+# Seconds that a call may wait for its turn in a provider's own queue; they do not count into its deadline.
+GENERATION_TURN: dict[str, float] = {"comfyui": 600.0}
 GENERATION_THREADS = env.whole("GENERATION_THREADS", 10, least=1, most=200)
 GENERATION_DEADLINE = env.number("GENERATION_DEADLINE", 120, least=0.1, most=3600)
 GENERATION_UPLOAD_DEADLINE = env.number("GENERATION_UPLOAD_DEADLINE", 60, least=0.1, most=3600)

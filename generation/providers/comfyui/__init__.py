@@ -1,6 +1,6 @@
 """The `comfyui` provider: any workflow of one's own, on one server or several, the first variation only.
 
-services of ComfyUI 0.3.64 as recorded in `generation/tests/recordings/comfyui`.
+What ComfyUI does is known from the recordings of a real server (0.3.64) in `generation/tests/recordings/comfyui`.
 """
 
 import logging
@@ -16,7 +16,7 @@ from generation.providers.comfyui.history import first_picture
 from generation.providers.comfyui.run import Run
 from generation.providers.comfyui.server import Server
 from generation.providers.comfyui.workflow import Workflow, load_workflow
-from generation.providers.exceptions import RequestRefused
+from generation.providers.exceptions import ProviderUnavailable, RequestRefused
 
 GONE_AFTER = 30.0
 # While a person waits for the answer to Generate.
@@ -60,6 +60,16 @@ class ComfyUIProvider(ImageProvider):
         for server in self._servers if request.embeddings else ():
             deadline = time.monotonic() + CHECK_SECONDS
             self._refuse(server, self._embeddings.known_to_be_missing(server, request.embeddings, deadline=deadline))
+
+    def describe(self) -> str:
+        """Its servers are its accounts, which are told beside it."""
+        model = self.workflow().model
+        return f"{self.name} with the workflow {self._path}" + (f" ({model})" if model else "")
+
+    def probe(self, deadline: float) -> None:
+        silent = [server.url for server in self._servers if not server.answers(deadline=deadline)]
+        if silent:
+            raise ProviderUnavailable(f"No ComfyUI server answers at {', '.join(silent)}.", provider=self.name)
 
     def first_variation(self, request: ImageRequest) -> Variation:
         """Submit the workflow, or go on with what was submitted under this key, and fetch one of its pictures."""

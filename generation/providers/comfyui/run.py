@@ -71,13 +71,15 @@ class Run:
 
     def _step(self) -> Mapping[str, object] | None:
         if self._is_to_submit:
-            return self._submit()
+            self._submit()
+            return None
         try:
             return self._server.history(self.id, deadline=self.ends) or self._look_at_queue()
         except RateLimited:
             raise
         except ProviderUnavailable:
-            return self._outlast()
+            self._outlast()
+            return None
 
     def _submit(self) -> None:
         self._is_to_submit = False
@@ -88,7 +90,8 @@ class Run:
             raise
         except ProviderUnavailable:
             # Whether the prompt was taken is not known: history and queue will tell.
-            return self._outlast()
+            self._outlast()
+            return
         if left_out := self._server.refused(answer, self._workflow):
             log.warning("comfyui.outputs_left_out", extra={"server": self._server.url, "reason": left_out})
         self._submitted_at = time.monotonic()
@@ -96,7 +99,6 @@ class Run:
         self._is_running = False
         self.ends = self._request.deadline
         self._pause = FIRST_PAUSE
-        return None
 
     def _look_at_queue(self) -> Mapping[str, object] | None:
         now = time.monotonic()

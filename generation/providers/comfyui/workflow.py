@@ -124,7 +124,8 @@ def _graph(content: str, path: str) -> Graph:
         raise _unusable(f"the file {path} is not JSON") from exc
     if isinstance(parsed, dict) and isinstance(parsed.get("nodes"), list):
         raise _unusable(
-            f"the workflow {path} is in the format of ComfyUI's page. Save it there with “Export (API)” and name that file"
+            f"the workflow {path} is in the format of ComfyUI's page. "
+            "Save it there with “Export (API)” and name that file"
         )
     if not (isinstance(parsed, dict) and parsed and all(map(_is_node, parsed.values()))):
         raise _unusable(f"the file {path} holds no workflow in ComfyUI's API format")
