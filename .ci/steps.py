@@ -29,7 +29,8 @@ class Step:
 
 def steps(*, everything: bool) -> list[Step]:
     manage = (PYTHON, "manage.py")
-    pytest = (PYTHON, "-m", "pytest", "-q")
+    # Most tests wait for processes of their own, so that more workers than cores pay.
+    pytest = (PYTHON, "-m", "pytest", "-q", "-n", "4", "--dist", "worksteal")
     speed = "" if everything else " and not slow"
     return [
         Step(name="format", command=(str(BIN / "ruff"), "format", "--check", ".")),
@@ -42,7 +43,7 @@ def steps(*, everything: bool) -> list[Step]:
             command=(*manage, "check", "--deploy", "--fail-level", "WARNING"),
             environment={"HTTPS": "1"},
         ),
-        Step(name="rooms", command=(*pytest, ROOMS)),
+        Step(name="rooms", command=(PYTHON, "-m", "pytest", "-q", ROOMS)),
         Step(name="tests", command=(*pytest, f"--ignore={ROOMS}", *(() if everything else ("-m", "not slow")))),
         # What never asks the database, and what drives a browser over it, says nothing new on another one.
         Step(

@@ -38,6 +38,10 @@ class StorageRefused(StorageError):
 class RemoteStorage(Storage):
     """A storage from which browsers fetch pictures themselves, in the size they want: small sizes are never stored."""
 
+    def probe(self) -> None:
+        """Raise StorageError where it does not answer or does not accept us. Changes nothing."""
+        raise NotImplementedError
+
     def signed_url(self, name: str, size: int | None = None) -> str:
         """The object's private address: whoever has it can read it. `size`: the most pixels across; None: as stored."""
         raise NotImplementedError

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info, Warning
 from django.core.files.storage import storages
 
-from gallery.storing import StorageError
+from gallery.storing import RemoteStorage, StorageError
 
 SHAPE = "cloudinary://API_KEY:API_SECRET@CLOUD_NAME, as Cloudinary's console shows it under API Keys."
 PARTS = {"CLOUD_NAME": "the cloud's name", "API_KEY": "the API key", "API_SECRET": "the API secret"}
@@ -32,7 +32,7 @@ def storage_is_set_up(**_: Any) -> list[CheckMessage]:
         found.append(Error(words, hint=SHAPE, id="storyapp.E002"))
     for name in OURS_ALONE:
         if not urlsplit(getattr(settings, name)).hostname:
-            found.append(Error(f"{name} names no host.", hint="https://host, without a path.", id="storyapp.E003"))
+            found.append(Error(f"{name} names no host.", hint="An address: https://host.", id="storyapp.E003"))
     return found
 
 
@@ -51,10 +51,11 @@ def storage_in_use(**_: Any) -> list[CheckMessage]:
 
 def storage_answers(**_: Any) -> list[CheckMessage]:
     """With --deploy: ask it for what is not there."""
-    if settings.MEDIA_STORAGE != "cloudinary" or storage_is_set_up():
+    storage = storages[settings.MEDIA_STORAGE]
+    if not isinstance(storage, RemoteStorage) or storage_is_set_up():
         return []
     try:
-        storages["cloudinary"].probe()
+        storage.probe()
     except StorageError as exc:
         return [Warning(exc.message, id="storyapp.W002")]
     return [Info("Cloudinary answers and accepts the key.", id="storyapp.I002")]

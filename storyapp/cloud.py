@@ -73,8 +73,8 @@ class Connections:
         `timeout` is in seconds and ends the answer's body, too; `most` bytes of it are taken. Raises HTTPError.
         """
         ends = time.monotonic() + timeout
-        limits = {"timeout": urllib3.Timeout(total=timeout), "retries": False, "redirect": False}
-        response = self._pool.request(method, url, **how, **limits, preload_content=False)
+        how |= {"timeout": urllib3.Timeout(total=timeout), "retries": False, "redirect": False}
+        response = self._pool.request(method, url, **how, preload_content=False)
         try:
             body = _body(response, ends, most)
         except BaseException:
@@ -124,13 +124,13 @@ class CloudinaryStorage(MediaCloudinaryStorage, RemoteStorage):
     def signed_url(self, name: str, size: int | None = None) -> str:
         small = {"crop": "limit", "width": size, "quality": "auto", "fetch_format": "auto"} if size else {}
         # Of a host of one's own the SDK makes an address without the cloud's name; the path is all we take.
-        url, _ = cloudinary.utils.cloudinary_url(
+        url: str = cloudinary.utils.cloudinary_url(
             name,
             **small,
             **self._checked_account(),
             **{"type": "authenticated", "sign_url": True, "auth_token": False},
             **{"secure": True, "private_cdn": True, "secure_distribution": "delivery", "secure_cdn_subdomain": False},
-        )
+        )[0]
         return self._delivery_url + urlsplit(url).path
 
     def url(self, name: str | None) -> str:

@@ -25,7 +25,7 @@ class ImageRequest:
 
     For a server with a queue of its own, `deadline` covers the wait there, too, and `call_seconds` the call alone,
     from the moment it has its turn. `is_new` says that nobody can have asked under this key before. `cancelled`
-    tells whether the picture is still wanted; it is asked about once a second, from the calling thread.
+    tells that the scene is cancelled, or somebody else's by now; it is asked about once a second, in the call's thread.
     """
 
     prompt: str
@@ -64,7 +64,7 @@ class ImageProvider(ABC):
 
     name: ClassVar[str]
 
-    def check(self, request: ImageRequest) -> None:
+    def check(self, request: ImageRequest) -> None:  # noqa: B027 - most can express all of it
         """Raise RequestRefused for what this provider cannot express, so that it is refused before a row is made."""
 
     def describe(self) -> str:

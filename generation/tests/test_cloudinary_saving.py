@@ -2,12 +2,16 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from typing import Any
 
 import pytest
+import urllib3
 from django.conf import settings as django_settings
 from django.core.files.storage import storages
+from django.test import Client
 
+from accounts.models import User
 from gallery.models import Image, Upload
 from generation.engine import work
 from generation.models import GenerationJob
@@ -165,6 +169,44 @@ def test_switching_storage_leaves_every_picture_readable(cloud: LoopbackCloudina
         assert image.storage == storage
         with image.file_storage.open(image.name) as file:
             assert file.read() == providers.picture(scene.seed)
+
+
+def test_the_reader_is_checked_and_then_sent_on(
+    cloud: LoopbackCloudinary, ask: Ask, client: Client, owner: User
+) -> None:
+    ask("A fox in the forest")
+    work()
+    image = Image.objects.get()
+    client.force_login(User.objects.create_user("stranger"))
+    assert client.get(f"/media/{image.pk}/original").status_code == 404
+    client.force_login(owner)
+    answer = client.get(f"/media/{image.pk}/original")
+    assert answer.status_code == 302
+    assert answer["Location"].startswith(f"{cloud.url}/image/authenticated/s--")
+    assert answer["Cache-Control"] == "private, max-age=3600"
+    fetched = urllib3.request("GET", answer["Location"]).data
+    assert sha256(fetched).hexdigest() == image.sha256
+    small = urllib3.request("GET", client.get(f"/media/{image.pk}/320")["Location"])
+    assert (small.status, small.headers["Content-Type"]) == (200, "image/webp")
+    as_file = client.get(f"/media/{image.pk}/original?download=1")
+    assert as_file.content == fetched
+    assert as_file["Content-Disposition"] == 'attachment; filename="01 A fox in the forest.jpg"'
+
+
+def test_without_the_account_its_pictures_are_missing_and_nothing_breaks(
+    cloud: LoopbackCloudinary, ask: Ask, client: Client, owner: User, directed: Any
+) -> None:
+    ask("A fox in the forest")
+    work()
+    image = Image.objects.get()
+    cloud.secret = ""
+    keep_in(cloud, directed)
+    keep_on_disk(directed)
+    client.force_login(owner)
+    for address in (f"/media/{image.pk}/320", f"/media/{image.pk}/original?download=1"):
+        assert client.get(address).status_code == 404
+    image.refresh_from_db()
+    assert image.missing_since is None, "with the account it is there again"
 
 
 def test_no_key_in_any_row_or_log(cloud: LoopbackCloudinary, ask: Ask, caplog: pytest.LogCaptureFixture) -> None:

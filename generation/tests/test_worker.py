@@ -19,7 +19,6 @@ from generation.tests import providers
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Ask = Callable[..., GenerationJob]
-Report = Callable[[str], None]
 Start = Callable[..., subprocess.Popen[bytes]]
 MANAGE = [sys.executable, "manage.py"]
 
@@ -43,17 +42,6 @@ def start(outside: dict[str, str], directed: Any, valkey: str, tmp_path: Path) -
     log.close()
 
 
-@pytest.fixture
-def report(capsys: pytest.CaptureFixture[str]) -> Report:
-    """Print a figure although the test passes."""
-
-    def report(line: str) -> None:
-        with capsys.disabled():
-            sys.stdout.write(f"\n{line}\n")
-
-    return report
-
-
 def horse_of(worker: "subprocess.Popen[bytes]") -> psutil.Process | None:
     return next(iter(psutil.Process(worker.pid).children()), None)
 
@@ -68,7 +56,7 @@ def check_nothing_doubled(job: GenerationJob) -> None:
     assert not SceneGeneration.objects.filter(status="running").exists()
 
 
-def test_a_worker_makes_what_a_wake_up_tells_it(start: Start, ask: Ask, wait_for: Any, report: Report) -> None:
+def test_a_worker_makes_what_a_wake_up_tells_it(start: Start, ask: Ask, wait_for: Any, measured: Callable[[str], None]) -> None:
     start("rqworker")
     job = ask(*[f"[slow 1] scene {number}" for number in range(10)])
     tasks.wake(10)
@@ -79,7 +67,7 @@ def test_a_worker_makes_what_a_wake_up_tells_it(start: Start, ask: Ask, wait_for
     scenes = job.scenes.all()
     # The rows' own clock: the pictures overlap, whatever else the machine is doing.
     wall = max(scene.finished_at for scene in scenes) - min(scene.started_at for scene in scenes)  # type: ignore[operator,type-var]
-    report(f"ten scenes of 1 s each: {wall.total_seconds():.2f} s")
+    measured(f"ten scenes of 1 s each: {wall.total_seconds():.2f} s")
 
 
 def test_a_killed_horse_loses_and_doubles_nothing(start: Start, ask: Ask, wait_for: Any) -> None:

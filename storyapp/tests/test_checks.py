@@ -87,8 +87,8 @@ def test_other_commands_say_nothing_of_it() -> None:
 
 
 def test_accounts_and_their_limit_are_said(settings: Any) -> None:
-    use(settings, "comfyui", Away)
-    settings.GENERATION_ACCOUNTS = {"comfyui": ["http://a:8188", "http://b:8188"]}
+    use(settings, "gpu", Away)
+    settings.GENERATION_ACCOUNTS = {"gpu": ["http://a:8188", "http://b:8188"]}
     words = said()
     assert "comfyui on http://gpu.example:8188; accounts http://a:8188, http://b:8188; 2 at once each." in words
 
@@ -133,7 +133,7 @@ def test_half_of_the_settings_is_a_warning(settings: Any, monkeypatch: pytest.Mo
 def test_a_wrong_provider_is_an_error(settings: Any) -> None:
     settings.IMAGE_PROVIDER = "dalle"
     assert "There is no provider called 'dalle'" in refused()
-    use(settings, "comfyui", Misconfigured)
+    use(settings, "gpu", Misconfigured)
     assert "COMFYUI_WORKFLOW: there is no file workflow.json." in refused()
 
 
@@ -141,7 +141,7 @@ def test_with_deploy_it_is_said_who_answers(settings: Any, cloud: LoopbackCloudi
     keep_in(cloud, settings)
     assert "Cloudinary answers and accepts the key." in said("--deploy", "--fail-level", "WARNING")
     assert not cloud.objects
-    use(settings, "comfyui", Away)
+    use(settings, "gpu", Away)
     cloud.answer_next(faults.drop())
     words = said("--deploy")
     assert "http://gpu.example:8188 does not answer." in words
@@ -184,19 +184,17 @@ def test_the_variables_make_the_storage(tmp_path: Path, cloud: LoopbackCloudinar
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("command", "wrong"),
     [
-        f"cloudinary://{KEY}@demo",
-        f"cloudinary://{KEY}:{SECRET}@",
-        f"https://{KEY}:{SECRET}@demo",
-        f"cloudinary://[{KEY}",
+        ("check", f"cloudinary://[{KEY}"),
+        ("migrate", f"https://{KEY}:{SECRET}@demo"),
+        ("migrate", f"cloudinary://{KEY}@demo"),
     ],
 )
-def test_a_wrong_variable_stops_every_command_and_is_not_repeated(tmp_path: Path, wrong: str) -> None:
-    for command in ("check", "migrate"):
-        status, words = manage(tmp_path, command, CLOUDINARY_URL=wrong)
-        assert status != 0
-        assert "CLOUDINARY_URL" in words
-        assert "Traceback" not in words
-        assert KEY not in words
-        assert SECRET not in words
+def test_a_wrong_variable_stops_every_command_and_is_not_repeated(tmp_path: Path, command: str, wrong: str) -> None:
+    status, words = manage(tmp_path, command, CLOUDINARY_URL=wrong)
+    assert status != 0
+    assert "CLOUDINARY_URL" in words
+    assert "Traceback" not in words
+    assert KEY not in words
+    assert SECRET not in words

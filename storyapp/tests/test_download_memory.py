@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="peak memory is 
 
 
 def test_a_gigabyte_of_pictures_raises_the_peak_memory_by_little(
-    installation: Callable[..., Installation], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    installation: Callable[..., Installation], tmp_path: Path, measured: Callable[[str], None]
 ) -> None:
     here = installation("--workers", "1")
     slug = _four_hundred_pictures(here)
@@ -39,8 +39,7 @@ def test_a_gigabyte_of_pictures_raises_the_peak_memory_by_little(
     _download(session, address, archive)
     raised = sum(_peak(server) - before[server] for server in set(servers))
 
-    with capsys.disabled():
-        sys.stdout.write(f"\n{archive.stat().st_size / 1e9:.2f} GB raised the peak by {raised / MEBIBYTE:.1f} MiB\n")
+    measured(f"a zip of {archive.stat().st_size / 1e9:.2f} GB raised the peak memory by {raised / MEBIBYTE:.1f} MiB")
     assert raised <= 16 * MEBIBYTE
     if shutil.which("unzip"):
         assert (

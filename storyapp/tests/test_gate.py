@@ -43,7 +43,7 @@ def step(copy: Path, name: str) -> "subprocess.CompletedProcess[str]":
 @pytest.mark.parametrize(
     ("name", "path", "text", "said"),
     [
-        ("format", "gallery/prompts.py", "\nX = {  'a':1 }\n", "Would reformat: gallery/prompts.py"),
+        ("format", "gallery/prompts.py", "\nX = {  'a':1 }\n", "would be reformatted"),
         ("lint", "gallery/prompts.py", "\nimport os\n", "F401"),
         ("types", "gallery/prompts.py", '\nNUMBER: int = "one"\n', "Incompatible types in assignment"),
         (

@@ -7,6 +7,8 @@ one submitted. ComfyUI keeps queue and history in memory only: what is in neithe
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import NoReturn
 
 from generation.providers.base import ImageRequest
 from generation.providers.comfyui.server import PROVIDER, Server
@@ -127,7 +129,7 @@ class Run:
         while not self._server.answers(deadline=self._within(PROBE_SECONDS)):
             self._check_cancelled()
             if time.monotonic() >= self.ends:
-                raise ProviderUnavailable("The ComfyUI server did not answer in time.", provider=PROVIDER)
+                self._give_up()
             if time.monotonic() >= gone:
                 message = f"The ComfyUI server {self._server.url} has not answered for {self._gone_after:g} seconds."
                 raise ServerGone(message, provider=PROVIDER)
@@ -144,22 +146,16 @@ class Run:
         self._pause = min(LONGEST_PAUSE, self._pause * 1.3)
 
     def _check_cancelled(self) -> None:
-        if self._request.cancelled():
-            self._withdraw()
-            raise ProviderUnavailable("The picture was cancelled.", provider=PROVIDER)
+        """Out of the queue with what nobody here wants any more. What runs goes on: somebody else may have taken
+        the scene over, who waits for it under the same id, and submits again what has left the queue."""
+        if not self._request.cancelled():
+            return
+        with suppress(ProviderUnavailable):
+            self._server.delete(self.id, deadline=time.monotonic() + FAREWELL_SECONDS)
+        raise ProviderUnavailable("The picture is no longer wanted.", provider=PROVIDER)
 
-    def _withdraw(self) -> None:
-        """Nobody wants the picture: out of the queue with it, wherever it stands there."""
-        farewell = time.monotonic() + FAREWELL_SECONDS
-        try:
-            self._server.delete(self.id, deadline=farewell)
-            if self.id in self._server.queue(deadline=farewell).running:
-                self._server.interrupt(self.id, deadline=farewell)
-        except ProviderUnavailable as exc:
-            log.warning("comfyui.not_withdrawn", extra={"server": self._server.url, "error": exc.message})
-
-    def _give_up(self) -> None:
-        """Always raises. What runs is stopped, what waits stays in the queue: the next claim asks for it there."""
+    def _give_up(self) -> NoReturn:
+        """What runs is stopped, what waits stays in the queue: the next claim asks for it there."""
         farewell = time.monotonic() + FAREWELL_SECONDS
         queue = self._server.queue(deadline=farewell)
         if self.id in queue.running:

@@ -105,10 +105,10 @@ class Server:
         return frozenset(name for name in names if isinstance(name, str))
 
     def answers(self, *, deadline: float) -> bool:
-        """Whether it is there, and is a ComfyUI."""
+        """Whether it is there, and is a ComfyUI. Raises NotEntitled where it is and wants a login."""
         try:
             return "system" in self._ask("/system_stats", deadline)
-        except ProviderError:
+        except ProviderUnavailable:
             return False
 
     def _ask(self, path: str, deadline: float) -> dict[str, object]:
@@ -133,7 +133,9 @@ class Server:
     def _refusal(self, said: dict[str, object], workflow: Workflow) -> ProviderError:
         """Everything but the size comes from the workflow's file or the server's models: the next scene fails, too."""
         errors = list(_node_errors(said))
-        if errors and all(workflow.takes_size_at(error.node, error.input) for error in errors):
+        if errors and all(
+            _is_out_of_range(error) and workflow.takes_size_at(error.node, error.input) for error in errors
+        ):
             sides = "; ".join(_sentence(error) for error in errors)
             return RequestRefused(f"The ComfyUI server refuses this size: {sides}.", provider=PROVIDER)
         reasons = "; ".join(_sentence(error) for error in errors) or _words(said.get("error"))
@@ -164,6 +166,10 @@ def _node_errors(said: dict[str, object]) -> Iterator[NodeError]:
                 input=_text(extra.get("input_name")),
                 received=_text(extra.get("received_value")),
             )
+
+
+def _is_out_of_range(error: NodeError) -> bool:
+    return error.type in ("value_smaller_than_min", "value_bigger_than_max")
 
 
 def _sentence(error: NodeError) -> str:

@@ -49,7 +49,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:
-    """A workflow that can be filled. `model` is the file of its checkpoint or UNet, "" where it loads none.
+    """A workflow that can be filled. `model` is the file of its checkpoint or UNet, "" where it uses none.
 
     `prefixes` are in the order in which their nodes are asked for a picture: SaveImage first, then as in the file.
     """
@@ -113,7 +113,7 @@ def parse_workflow(content: str, path: str) -> Workflow:
         widths=_numbers(graph, sized, "width"),
         heights=_numbers(graph, sized, "height"),
         prefixes=prefixes,
-        model=_model(graph),
+        model=_model(graph, [place.node for place in prefixes]),
     )
 
 
@@ -222,8 +222,15 @@ def _numbers(graph: Graph, keys: Iterable[str], name: str) -> tuple[Place, ...]:
     return tuple(place for place in places if type(graph[place.node]["inputs"][name]) in (int, float))
 
 
-def _model(graph: Graph) -> str:
-    values = (node["inputs"].get(name) for node in graph.values() for name in MODELS)
+def _model(graph: Graph, save_nodes: list[str]) -> str:
+    """Of what the pictures are made with: a loader that leads to none is left out."""
+    used: dict[str, None] = {}
+    level = save_nodes
+    while level:
+        used.update(dict.fromkeys(level))
+        sources = [_source(graph, value) for key in level for value in graph[key]["inputs"].values()]
+        level = [source for source in sources if source is not None and source not in used]
+    values = (graph[key]["inputs"].get(name) for key in used for name in MODELS)
     return next((value for value in values if isinstance(value, str)), "")
 
 

@@ -4,11 +4,12 @@ import signal
 import sys
 from argparse import ArgumentParser
 
+from generation.tests.loopback.cloudinary import LoopbackCloudinary
 from generation.tests.loopback.comfyui import LoopbackComfyUI
 from generation.tests.loopback.pollinations import LoopbackPollinations
 from generation.tests.loopback.server import LoopbackServer
 
-SERVERS: tuple[type[LoopbackServer], ...] = (LoopbackComfyUI, LoopbackPollinations)
+SERVERS: tuple[type[LoopbackServer], ...] = (LoopbackCloudinary, LoopbackComfyUI, LoopbackPollinations)
 
 
 def main(arguments: list[str]) -> None:

@@ -201,7 +201,7 @@ def _transformed(content: bytes, transformation: str) -> bytes:
     wanted = dict(part.split("_", 1) for part in transformation.split(","))
     body = BytesIO()
     with Image.open(BytesIO(content)) as picture:
-        if (width := int(wanted["w"])) < picture.width:
-            picture = picture.resize((width, round(picture.height * width / picture.width)))
-        picture.convert("RGB").save(body, "WEBP")
+        width = min(int(wanted["w"]), picture.width)
+        height = round(picture.height * width / picture.width)
+        picture.convert("RGB").resize((width, height)).save(body, "WEBP")
     return body.getvalue()

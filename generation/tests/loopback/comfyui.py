@@ -20,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
-from generation.tests.loopback.server import Answer, Exchange, LoopbackServer
+from generation.tests.loopback.server import Answer, Exchange, LoopbackServer, Request
 
 RECORDINGS = Path(__file__).resolve().parent.parent / "recordings" / "comfyui"
 WORKFLOW = RECORDINGS / "workflow_30_with_prompt_node.json"
@@ -33,19 +33,27 @@ File: TypeAlias = tuple[str, str]
 
 @dataclass(eq=False, kw_only=True)
 class Prompt:
-    """One submission. Times are of `time.monotonic()`; `ended` is None while it runs or waits."""
+    """One submission. Times are of `time.monotonic()`, endlessly far until they have come."""
 
     number: int
     id: str
     graph: Graph
     client: dict[str, object]
-    begun: float | None = None
-    ended: float | None = None
+    begun: float = math.inf
+    ended: float = math.inf
     stop: threading.Event = field(default_factory=threading.Event)
 
     @property
     def save_nodes(self) -> list[str]:
         return [key for key, node in self.graph.items() if "filename_prefix" in node["inputs"]]
+
+    @property
+    def prefix(self) -> str:
+        return str(self.graph[self.save_nodes[0]]["inputs"]["filename_prefix"])
+
+    @property
+    def seed(self) -> int:
+        return next(int(node["inputs"]["seed"]) for node in self.graph.values() if "seed" in node["inputs"])
 
     @property
     def row(self) -> list[object]:
@@ -120,7 +128,7 @@ class LoopbackComfyUI(LoopbackServer):
 
     def _forget(self) -> None:
         self._running: Prompt | None = None
-        self._pending: list[Prompt] = []
+        self.pending: list[Prompt] = []
         self._history: dict[str, dict[str, object]] = {}
         self._cache: dict[str, dict[str, object]] = {}
 
@@ -139,6 +147,24 @@ class LoopbackComfyUI(LoopbackServer):
             body = self._get(path)
             exchange.send_json(body) if body is not None else exchange.send(status=404)
 
+    def taken_and_lost(self, exchange: Exchange) -> None:
+        """For `answer_next`: the prompt is queued, and the connection ends without a word of it."""
+        self.take(exchange.request.json)
+        exchange.close()
+
+    def submit_somebody_elses(self) -> Prompt:
+        """A prompt of another program."""
+        return self.take({"prompt_id": "somebody-elses", "prompt": recorded("workflow_30_variations")})
+
+    @property
+    def most_in_hand(self) -> int:
+        """Prompts that were submitted and not yet ended, at the most."""
+        submitted = sorted(request.begun for request in self.asked("/prompt", "POST"))
+        return max(
+            number - sum(1 for run in self.runs if run.ended <= moment)
+            for number, moment in enumerate(submitted, start=1)
+        )
+
     def _get(self, path: str) -> object:
         with self.lock:
             if path.startswith("/history/"):
@@ -146,9 +172,9 @@ class LoopbackComfyUI(LoopbackServer):
                 return {identity: self._history[identity]} if identity in self._history else {}
             if path == "/queue":
                 running = [self._running.row] if self._running else []
-                return {"queue_running": running, "queue_pending": [one.row for one in self._pending]}
+                return {"queue_running": running, "queue_pending": [one.row for one in self.pending]}
             if path == "/prompt":
-                return {"exec_info": {"queue_remaining": len(self._pending) + bool(self._running)}}
+                return {"exec_info": {"queue_remaining": len(self.pending) + bool(self._running)}}
         bodies = {"/embeddings": self.embeddings, "/system_stats": recorded("system_stats")}
         if path.startswith("/object_info/"):
             return recorded("object_info_ImageAddNoise") if path.endswith("/ImageAddNoise") else {}
@@ -175,18 +201,23 @@ class LoopbackComfyUI(LoopbackServer):
             return recorded_answer("error_no_prompt_key")(exchange)
         if not all(isinstance(node, dict) and "class_type" in node for node in graph.values()):
             return recorded_answer("error_ui_format_workflow")(exchange)
+        if not any("filename_prefix" in node["inputs"] for node in graph.values()):
+            return recorded_answer("error_no_outputs")(exchange)
+        prompt = self.take(body)
+        return exchange.send_json({"prompt_id": prompt.id, "number": prompt.number, "node_errors": {}})
+
+    def take(self, body: dict[str, Any]) -> Prompt:
+        """Queue what a valid body of POST /prompt asks for."""
         with self.lock:
             client = {"client_id": body["client_id"]} if "client_id" in body else {}
-            prompt = Prompt(number=len(self.prompts), id=body["prompt_id"], graph=graph, client=client)
-            if not prompt.save_nodes:
-                return recorded_answer("error_no_outputs")(exchange)
+            prompt = Prompt(number=len(self.prompts), id=body["prompt_id"], graph=body["prompt"], client=client)
             self.prompts.append(prompt)
-            self._pending.append(prompt)
-        return exchange.send_json({"prompt_id": prompt.id, "number": prompt.number, "node_errors": {}})
+            self.pending.append(prompt)
+        return prompt
 
     def _delete(self, identities: list[str]) -> None:
         with self.lock:
-            self._pending = [one for one in self._pending if one.id not in identities]
+            self.pending = [one for one in self.pending if one.id not in identities]
 
     def _interrupt(self, identity: str | None) -> None:
         with self.lock:
@@ -215,9 +246,9 @@ class LoopbackComfyUI(LoopbackServer):
 
     def _next(self) -> Prompt | None:
         with self.lock:
-            if not self._pending:
+            if not self.pending:
                 return None
-            self._running = prompt = self._pending.pop(0)
+            self._running = prompt = self.pending.pop(0)
             prompt.begun = time.monotonic()
             self.runs.append(prompt)
             return prompt
@@ -268,6 +299,11 @@ class LoopbackComfyUI(LoopbackServer):
 def recorded(name: str) -> Any:
     """A recording of the real server, as it is in its file."""
     return json.loads((RECORDINGS / f"{name}.json").read_text())
+
+
+def asks_history(request: Request) -> bool:
+    """For `answer_next(when=…)`."""
+    return request.path.startswith("/history/")
 
 
 def recorded_answer(name: str) -> Answer:

@@ -1,6 +1,5 @@
 """Answers that no client wishes for, and some honest ones, to be given to `LoopbackServer.answer_next`."""
 
-import gzip
 import json
 import struct
 import zlib
@@ -69,12 +68,19 @@ def chunked(content: bytes, content_type: str = "image/jpeg") -> Answer:
     return answer
 
 
-def huge(size: int = 100 * MEGABYTE, content_type: str = "image/jpeg", *, says_length: bool = True) -> Answer:
+def huge(
+    size: int = 100 * MEGABYTE,
+    content_type: str = "image/jpeg",
+    *,
+    says_length: bool = True,
+    status: int = 200,
+    **headers: str,
+) -> Answer:
     """A body of so many bytes, sent piece by piece; with `says_length=False` only its end tells."""
 
     def answer(exchange: Exchange) -> None:
         length = {"Content-Length": str(size)} if says_length else {"Connection": "close"}
-        exchange.begin(200, {"Content-Type": content_type, **length})
+        exchange.begin(status, {"Content-Type": content_type, **length, **headers})
         for _ in range(size // MEGABYTE):
             exchange.write(b"\xff" * MEGABYTE)
         if not says_length:
@@ -84,7 +90,7 @@ def huge(size: int = 100 * MEGABYTE, content_type: str = "image/jpeg", *, says_l
 
 
 def gzip_bomb(size: int = 100 * MEGABYTE, content_type: str = "image/jpeg") -> Answer:
-    """About a thousandth of `size`, which becomes that many bytes for whoever unpacks it."""
+    """About a thousandth of `size` (whole megabytes), which becomes that much for whoever unpacks it."""
 
     def answer(exchange: Exchange) -> None:
         exchange.send(_packed(size), content_type, headers={"Content-Encoding": "gzip"})
@@ -114,14 +120,17 @@ def redirect(location: str, *, status: int = 302) -> Answer:
     return whole(b"", "text/plain", status=status, headers={"Location": location})
 
 
-def drip(content: bytes, content_type: str = "image/jpeg", *, every: float = 0.05) -> Answer:
-    """A byte at a time, for ever and longer than any timeout between two reads can tell."""
+def drip(content: bytes, *, every: float = 0.05, says_length: bool = True, status: int = 200) -> Answer:
+    """A byte at a time: no timeout between two reads ever ends it."""
 
     def answer(exchange: Exchange) -> None:
-        exchange.begin(200, {"Content-Type": content_type, "Content-Length": str(len(content))})
+        length = {"Content-Length": str(len(content))} if says_length else {"Connection": "close"}
+        exchange.begin(status, {"Content-Type": "image/jpeg", **length})
         for byte in content:
             exchange.write(bytes([byte]))
             exchange.pause(every)
+        if not says_length:
+            exchange.close()
 
     return answer
 
@@ -138,12 +147,12 @@ def drip_headers(*, every: float = 0.05) -> Answer:
     return answer
 
 
-def hang(*, after: bytes = b"", content_type: str = "image/jpeg") -> Answer:
+def hang(*, after: bytes = b"", status: int = 200) -> Answer:
     """No answer at all; with `after`, a head that promises more and these first bytes of the body."""
 
     def answer(exchange: Exchange) -> None:
         if after:
-            exchange.begin(200, {"Content-Type": content_type, "Content-Length": str(10 * len(after))})
+            exchange.begin(status, {"Content-Type": "image/jpeg", "Content-Length": str(10 * len(after))})
             exchange.write(after)
         exchange.server.stopping.wait()
 
@@ -201,7 +210,9 @@ def _and_close(headers: Mapping[str, str], content: bytes) -> Answer:
 
 @cache
 def _packed(size: int) -> bytes:
-    return gzip.compress(b"\0" * size, compresslevel=9, mtime=0)
+    """Piece by piece: the test that makes it counts memory."""
+    packer = zlib.compressobj(9, wbits=zlib.MAX_WBITS | 16)
+    return b"".join(packer.compress(bytes(MEGABYTE)) for _ in range(size // MEGABYTE)) + packer.flush()
 
 
 @cache

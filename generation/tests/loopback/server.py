@@ -30,7 +30,7 @@ KEEPS_BODIES_UP_TO = 64 * 1024
 
 @dataclass(eq=False, kw_only=True)
 class Request:
-    """One request as it came in. Times are of `time.monotonic()`; `ended` is None while it is in flight.
+    """One request as it came in. Times are of `time.monotonic()`; `ended` is None until its answer is handed over.
 
     `path` is unquoted, `target` as it stood in the request line. `body` is let go after the answer where it is
     larger than 64 KiB, `body_size` stays. `status` is None where the connection was closed without one, `sent`
@@ -73,6 +73,8 @@ class Exchange:
     ) -> None:
         """A whole and honest answer."""
         self.begin(status, {"Content-Type": content_type, "Content-Length": str(len(content)), **(headers or {})})
+        # Before the client can have it: its next request must not seem to overlap with this one.
+        self.request.ended = time.monotonic()
         self.write(content)
 
     def send_json(self, body: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
@@ -88,10 +90,15 @@ class Exchange:
 
     def write(self, content: bytes) -> None:
         """Raises OSError once the client has gone, which ends the answer."""
-        self._handler.wfile.write(self._head + content if self._head else content)
+        size = 0 if self._handler.command == "HEAD" else len(content)
+        # Counted first, so that whoever has read the answer finds it counted.
+        self.request.sent += size
+        try:
+            self._handler.wfile.write(self._head + content)
+        except OSError:
+            self.request.sent -= size
+            raise
         self._head = b""
-        if self._handler.command != "HEAD":
-            self.request.sent += len(content)
 
     def raw(self, content: bytes) -> None:
         """Bytes that are no part of a body: a broken head, or none."""
@@ -179,7 +186,7 @@ class LoopbackServer:
         except OSError:
             exchange.close()
         finally:
-            request.ended = time.monotonic()
+            request.ended = request.ended or time.monotonic()
             if request.body_size > KEEPS_BODIES_UP_TO:
                 request.body = b""
 

@@ -11,7 +11,7 @@ from storyapp.checks import storage_in_use
 
 
 class Command(check.Command):
-    def handle(self, *app_labels: str, **options: Any) -> None:
+    def handle(self, *app_labels: Any, **options: Any) -> None:
         # Registered for good, they would stand before the output of every other command, too.
         told = {checks.register(provider_in_use, TAG), checks.register(storage_in_use, checks.Tags.files)}
         try:
