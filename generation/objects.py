@@ -1,5 +1,6 @@
 """Objects in storage that no picture holds: who may delete them, and when."""
 
+import logging
 from datetime import timedelta
 
 from django.core.files.storage import storages
@@ -12,6 +13,8 @@ from generation.models import SceneGeneration, Status
 A_LATE_UPLOAD_MAY_LAND = timedelta(minutes=15)
 BATCH = 500
 
+log = logging.getLogger(__name__)
+
 
 def delete_unwanted() -> int:
     """Delete the objects of uploads that came to nothing. Returns how many entries are done with.
@@ -22,8 +25,13 @@ def delete_unwanted() -> int:
     """
     done = 0
     for upload in _unwanted()[:BATCH]:
-        for name in object_names(upload.name):
-            storages[upload.storage].delete(name)
+        try:
+            for name in object_names(upload.name):
+                storages[upload.storage].delete(name)
+        except OSError as exc:
+            # That storage is away, or no longer set up: what others hold is not to wait for it.
+            log.warning("object.not_deleted", extra={"object": upload.name, "error": type(exc).__name__})
+            continue
         old_enough = Upload.objects.filter(pk=upload.pk, created_at__lte=Now() - A_LATE_UPLOAD_MAY_LAND)
         done += old_enough.delete()[0]
     return done
