@@ -72,9 +72,7 @@ class Character(Slugged):
     appearance = models.TextField(blank=True, max_length=APPEARANCE_LENGTH)
     style = models.CharField(max_length=STYLE_LENGTH, blank=True)
     embedding = models.CharField(max_length=200, blank=True)
-    embedding_weight = models.FloatField(
-        default=1.0, validators=[MinValueValidator(0.0), MaxValueValidator(2.0)]
-    )
+    embedding_weight = models.FloatField(default=1.0, validators=[MinValueValidator(0.0), MaxValueValidator(2.0)])
     seed = models.BigIntegerField(
         null=True, blank=True, validators=[MinValueValidator(0), MaxValueValidator(SEEDS - 1)]
     )
@@ -214,12 +212,8 @@ class Image(models.Model):
             models.Index(fields=["sha256"], name="image_bytes"),
         ]
         constraints = [
-            models.UniqueConstraint(
-                name="one_chosen_image_a_scene", fields=["scene"], condition=Q(is_chosen=True)
-            ),
-            models.CheckConstraint(
-                name="deleted_image_not_chosen", condition=Q(deleted_at=None) | Q(is_chosen=False)
-            ),
+            models.UniqueConstraint(name="one_chosen_image_a_scene", fields=["scene"], condition=Q(is_chosen=True)),
+            models.CheckConstraint(name="deleted_image_not_chosen", condition=Q(deleted_at=None) | Q(is_chosen=False)),
         ]
 
     def __str__(self) -> str:

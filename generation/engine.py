@@ -192,7 +192,8 @@ class Engine:
             moved = transitions.storing_failed(work.scene, exc.code, exc.message)
             self._end(work, "scene.storing_failed", moved, code=exc.code)
         else:
-            self._end(work, "scene.saved", transitions.save(work.scene, made, name, save_seconds=seconds))
+            moved = transitions.save(work.scene, made, name, save_seconds=seconds)
+            self._end(work, "scene.saved", moved, variations_offered=made.variation.offered, downloaded=1, uploaded=1)
 
     def _end(self, work: Work, event: str, moved: bool, **fields: object) -> None:
         if not moved:

@@ -24,7 +24,7 @@ from gallery.prompts import compose
 from generation.models import GenerationJob, SceneGeneration
 from generation.providers import get_provider
 from generation.providers.base import Embedding, ImageRequest
-from generation.providers.exceptions import RequestRefused
+from generation.providers.exceptions import ProviderConfigurationError, RequestRefused
 
 SCENES_A_JOB = 1_000
 SIDES = (64, 2048)
@@ -127,6 +127,8 @@ def _refuse_what_is_out_of_bounds(asked: Asked, idempotency_key: str | None) -> 
             provider.check(_request(asked, text, cast))
         except RequestRefused as exc:
             raise GenerateRefused({"scenes": exc.message}) from exc
+        except ProviderConfigurationError as exc:
+            raise GenerateRefused({"provider": str(exc)}) from exc
 
 
 def _wrong_fields(asked: Asked) -> Iterator[tuple[str, str]]:

@@ -1,18 +1,21 @@
 """Scenes whose pictures go to Cloudinary: whatever it answers, one object, one picture and one call of the provider."""
 
+import io
 import logging
+import zipfile
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any
 
 import pytest
 import urllib3
+from asgiref.sync import async_to_sync
 from django.conf import settings as django_settings
 from django.core.files.storage import storages
-from django.test import Client
+from django.test import AsyncClient, Client
 
 from accounts.models import User
-from gallery.models import Image, Upload
+from gallery.models import Image, Story, Upload
 from generation.engine import work
 from generation.models import GenerationJob
 from generation.objects import delete_unwanted
@@ -223,3 +226,28 @@ def test_no_key_in_any_row_or_log(cloud: LoopbackCloudinary, ask: Ask, caplog: p
     assert "storing.again" in told
     assert KEY not in told
     assert SECRET not in told
+
+
+def test_download_all_reads_from_there_and_from_disk(
+    cloud: LoopbackCloudinary, directed: Any, ask: Ask, owner: User
+) -> None:
+    story = Story(owner=owner, title="Two storages")
+    ask("In the cloud", story=story)
+    work()
+    keep_on_disk(directed)
+    ask("On the disk", story=story)
+    work()
+
+    client = AsyncClient()
+    client.force_login(owner)
+    archive = zipfile.ZipFile(io.BytesIO(downloaded(client, f"/stories/{story.slug}/download/")))
+    assert archive.testzip() is None
+    assert archive.namelist() == ["01 In the cloud.jpg", "02 On the disk.jpg"]
+    kept = {image.sha256 for image in Image.objects.all()}
+    assert {sha256(archive.read(name)).hexdigest() for name in archive.namelist()} == kept
+
+
+@async_to_sync
+async def downloaded(client: AsyncClient, path: str) -> bytes:
+    response: Any = await client.get(path)
+    return b"".join([part async for part in response])

@@ -90,6 +90,16 @@ def test_what_is_out_of_bounds_makes_no_row(directed: Any, owner: User, asked: d
 
 
 @pytest.mark.django_db
+def test_a_provider_that_is_set_up_wrongly_is_said_before_any_row(directed: Any, owner: User) -> None:
+    directed.GENERATION_PROVIDERS = {"comfyui": "generation.providers.comfyui.ComfyUIProvider"}
+    directed.GENERATION_PROVIDER_OPTIONS = {"comfyui": {"workflow": "/nowhere/workflow.json"}}
+    with pytest.raises(GenerateRefused) as refused:
+        generate(owner, Asked(scenes=("one",), provider="comfyui"))
+    assert "workflow" in refused.value.fields["provider"]
+    assert not GenerationJob.objects.exists()
+
+
+@pytest.mark.django_db
 def test_the_same_key_gives_the_same_job_and_other_words_are_refused(directed: Any, owner: User) -> None:
     def press(title: str, *scenes: str) -> GenerationJob:
         return generate(owner, Asked(scenes=scenes, story=Story(owner=owner, title=title)), idempotency_key="k")

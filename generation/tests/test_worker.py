@@ -56,7 +56,9 @@ def check_nothing_doubled(job: GenerationJob) -> None:
     assert not SceneGeneration.objects.filter(status="running").exists()
 
 
-def test_a_worker_makes_what_a_wake_up_tells_it(start: Start, ask: Ask, wait_for: Any, measured: Callable[[str], None]) -> None:
+def test_a_worker_makes_what_a_wake_up_tells_it(
+    start: Start, ask: Ask, wait_for: Any, measured: Callable[[str], None]
+) -> None:
     start("rqworker")
     job = ask(*[f"[slow 1] scene {number}" for number in range(10)])
     tasks.wake(10)

@@ -3,15 +3,17 @@
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import psutil
+import requests
 
 ROOT = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
@@ -53,6 +55,27 @@ class Installation:
         self.sign_in, self.address = ready.groups()
         return self
 
+    def session(self) -> requests.Session:
+        """The first person, signed in by the printed address."""
+        session = requests.Session()
+        session.get(self.sign_in, timeout=10)
+        answer = session.post(self.sign_in, data=_with_token(session), timeout=10)
+        assert answer.ok
+        return session
+
+    def generate(self, session: requests.Session, *scenes: str, **fields: str) -> str:
+        """Press Generate for a new story. The address of its job."""
+        form = {"title": "A story", "scenes": "\n".join(scenes), **fields}
+        answer = session.post(f"{self.address}/generate/", data=_with_token(session, **form), timeout=30)
+        assert answer.ok, answer.text
+        assert "/jobs/" in answer.url
+        return answer.url
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What its database says."""
+        with closing(sqlite3.connect(self.data / "storyapp.sqlite3")) as database:
+            return database.execute(query).fetchall()
+
     @property
     def said(self) -> str:
         """All that its terminal shows."""
@@ -77,6 +100,10 @@ class Installation:
         self.process.kill()
         self.process.wait()
         wait_until(lambda: not self.processes, 10)
+
+
+def _with_token(session: requests.Session, **form: str) -> dict[str, str]:
+    return {"csrfmiddlewaretoken": session.cookies["csrftoken"], **form}
 
 
 def _belongs(process: psutil.Process, data: Path) -> bool:

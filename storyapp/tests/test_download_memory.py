@@ -27,7 +27,7 @@ def test_a_gigabyte_of_pictures_raises_the_peak_memory_by_little(
 ) -> None:
     here = installation("--workers", "1")
     slug = _four_hundred_pictures(here)
-    session = _signed_in(here)
+    session = here.session()
     address = f"{here.address}/characters/{slug}/download/"
     warm_up, archive = tmp_path / "warm-up.zip", tmp_path / "pictures.zip"
     _download(session, address, warm_up)
@@ -70,15 +70,6 @@ def _four_hundred_pictures(here: Installation) -> str:
 
 def _data(here: Installation) -> dict[str, str]:
     return {"STORYAPP_DATA": str(here.data), "DATABASE_URL": ""}
-
-
-def _signed_in(here: Installation) -> requests.Session:
-    session = requests.Session()
-    session.get(here.sign_in, timeout=10)
-    token = session.cookies["csrftoken"]
-    answer = session.post(here.sign_in, data={"csrfmiddlewaretoken": token}, timeout=10)
-    assert answer.ok
-    return session
 
 
 def _download(session: requests.Session, address: str, path: Path) -> None:

@@ -1,0 +1,89 @@
+"""The whole program against servers that speak the vendors' protocols: what it costs there, and what it leaks."""
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import UUID
+
+import psutil
+import pytest
+import requests
+
+from generation.tests.loopback.cloudinary import LoopbackCloudinary
+from generation.tests.loopback.comfyui import LoopbackComfyUI
+from generation.tests.loopback.pollinations import LoopbackPollinations
+from storyapp.tests.installation import Installation, wait_until
+
+Start = Callable[..., Installation]
+QUICK = {"GENERATION_LEASE": "2", "GENERATION_SWEEP": "0.5"}
+KEY, SECRET = "sk_Canary4711pollinations", "Canary4711-cloudinary"
+
+
+@pytest.fixture
+def cloud() -> Iterator[LoopbackCloudinary]:
+    with LoopbackCloudinary(secret=SECRET) as server:
+        yield server
+
+
+def all_saved(here: Installation, count: int) -> bool:
+    return here.rows("SELECT status FROM generation_scenegeneration") == [("saved",)] * count
+
+
+def test_of_thirty_variations_one_is_downloaded_and_uploaded(installation: Start, cloud: LoopbackCloudinary) -> None:
+    with LoopbackComfyUI() as comfyui:
+        here = installation("--workers", "1", **comfyui.variables(), **cloud.variables())
+        here.generate(here.session(), "A fox in the forest", quantity="4")
+        wait_until(lambda: all_saved(here, 4), 60)
+
+        assert len(comfyui.asked("/view")) == len(comfyui.runs) == len(cloud.uploads) == 4
+    rows = here.rows("SELECT bytes, sha256, storage FROM gallery_image")
+    assert len({sha256 for _, sha256, _ in rows}) == 4
+    assert {storage for *_, storage in rows} == {"cloudinary"}
+    assert sum(request.sent for request in comfyui.asked("/view")) == sum(size for size, *_ in rows)
+    assert here.log("worker-1").count("variations_offered=30 downloaded=1 uploaded=1") == 4
+
+
+def test_a_kill_between_submit_and_fetch_collects_what_the_server_made(installation: Start) -> None:
+    with LoopbackComfyUI(delay=3, variations=2) as comfyui:
+        here = installation("--workers", "1", **comfyui.variables(), **QUICK)
+        here.generate(here.session(), "A fox in the forest")
+        wait_until(lambda: comfyui.prompts, 20)
+        horses = [child for one in here.processes if "rqworker" in one.cmdline() for child in one.children()]
+        assert horses
+        for horse in horses:
+            horse.send_signal(signal.SIGKILL)
+        wait_until(lambda: all_saved(here, 1), 60)
+
+        assert len(comfyui.prompts) == len(comfyui.runs) == len(comfyui.asked("/view")) == 1
+    assert here.rows("SELECT token, attempt FROM generation_scenegeneration") == [(2, 2)]
+    assert here.rows("SELECT count(*) FROM gallery_image") == [(1,)]
+
+
+def test_no_key_is_in_a_page_a_log_a_row_or_the_process_list(installation: Start, cloud: LoopbackCloudinary) -> None:
+    with LoopbackPollinations(key=KEY) as pollinations:
+        here = installation("--workers", "1", **pollinations.variables(), **cloud.variables())
+        session = here.session()
+        job = here.generate(session, "A fox in the forest", "This is forbidden", "The sea")
+        ended = "SELECT count(*) FROM generation_scenegeneration WHERE status IN ('saved', 'failed')"
+        wait_until(lambda: here.rows(ended) == [(3,)], 60)
+        assert all(request.headers.get("Authorization") == f"Bearer {KEY}" for request in pollinations.requests)
+
+        shown = [page.text for page in pages(here, session, job)]
+        listed = [" ".join(process.cmdline()) for process in psutil.process_iter() if process.is_running()]
+    kept = [path.read_bytes().decode("latin-1") for path in files(here.data) if path.name != "secret_key"]
+    for text in [*shown, *listed, *kept, here.said]:
+        assert "Canary4711" not in text
+
+
+def pages(here: Installation, session: requests.Session, job: str) -> Iterator[requests.Response]:
+    (image,), (story,) = here.rows("SELECT id FROM gallery_image LIMIT 1"), here.rows("SELECT slug FROM gallery_story")
+    admin = ("generation/sceneGeneration/", "generation/provideraccount/", "gallery/image/")
+    paths = ["/", "/library/", "/jobs/", f"/stories/{story[0]}/", f"/images/{UUID(image[0])}/", "/stories/new/"]
+    for address in [job, *(here.address + path for path in [*paths, *(f"/admin/{one.lower()}" for one in admin)])]:
+        page = session.get(address, timeout=10)
+        assert page.ok, address
+        yield page
+
+
+def files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
