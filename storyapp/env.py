@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import load_dotenv
@@ -58,6 +59,18 @@ def address(name: str, default: str = "") -> str:
     if value and not value.startswith(("http://", "https://")):
         raise ImproperlyConfigured(f"{name} must begin with http:// or https://, not {value.split(':')[0]!r}.")
     return value
+
+
+def servers(name: str, default: str) -> list[str]:
+    """Addresses as they are shown to people: the name of an account, and in errors. So no login stands in them."""
+    servers = list(dict.fromkeys(one.rstrip("/") for one in items(name, default)))
+    for address in servers:
+        parts = urlsplit(address)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ImproperlyConfigured(f"{name}: each server must begin with http:// or https:// and name a host.")
+        if parts.username is not None or parts.query or parts.fragment or len(address) > 200:
+            raise ImproperlyConfigured(f"{name}: a server is scheme, host and port, no login and no question mark.")
+    return servers
 
 
 def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:

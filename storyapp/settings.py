@@ -259,21 +259,7 @@ POLLINATIONS_URL = env.address("POLLINATIONS_URL")
 POLLINATIONS_API_KEY = env.text("POLLINATIONS_API_KEY")
 POLLINATIONS_MODEL = env.text("POLLINATIONS_MODEL", "flux")
 POLLINATIONS_PLACEHOLDERS = env.items("POLLINATIONS_PLACEHOLDERS", "2090a5dc21c32952cbf8496339752bd1")
-
-
-def _servers(name: str, default: str) -> list[str]:
-    """Addresses as they are shown to people: the name of an account, and in errors. So no login stands in them."""
-    servers = list(dict.fromkeys(one.rstrip("/") for one in env.items(name, default)))
-    for address in servers:
-        parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ImproperlyConfigured(f"{name}: each server must begin with http:// or https:// and name a host.")
-        if parts.username is not None or parts.query or parts.fragment or len(address) > 200:
-            raise ImproperlyConfigured(f"{name}: a server is scheme, host and port, no login and no question mark.")
-    return servers
-
-
-COMFYUI_URLS = _servers("COMFYUI_URLS", "http://127.0.0.1:8188")
+COMFYUI_URLS = env.servers("COMFYUI_URLS", "http://127.0.0.1:8188")
 # Read when it is first needed: a file that is missing must not keep the site from starting.
 COMFYUI_WORKFLOW = env.text("COMFYUI_WORKFLOW")
 COMFYUI_CONCURRENCY = env.whole("COMFYUI_CONCURRENCY", 2, least=1, most=1000)
