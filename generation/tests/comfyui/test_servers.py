@@ -11,7 +11,7 @@ from generation.engine import work
 from generation.models import GenerationJob
 from generation.tests.loopback.comfyui import LoopbackComfyUI, Prompt
 from generation.tests.loopback.server import most_at_once
-from storyapp.settings import _servers
+from storyapp import env
 
 Ask = Callable[..., GenerationJob]
 
@@ -55,13 +55,13 @@ def test_one_of_two_servers_dies_and_comes_back(server: LoopbackComfyUI, comfyui
 def test_an_address_that_cannot_be_shown_or_asked_is_no_server(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMFYUI_URLS", f"http://two, {address}")
     with pytest.raises(ImproperlyConfigured) as caught:
-        _servers("COMFYUI_URLS", "")
+        env.servers("COMFYUI_URLS", "")
     assert "secret" not in str(caught.value)
 
 
 def test_addresses_are_counted_once_and_without_a_slash(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMFYUI_URLS", "http://two:8188/, http://two:8188,https://three/comfy")
-    assert _servers("COMFYUI_URLS", "") == ["http://two:8188", "https://three/comfy"]
+    assert env.servers("COMFYUI_URLS", "") == ["http://two:8188", "https://three/comfy"]
 
 
 def overlap(some: list[Prompt], others: list[Prompt]) -> bool:
