@@ -11,7 +11,7 @@ from django.db.models import OuterRef, Q
 from django.utils import timezone
 
 from gallery.models import Image
-from generation.models import GenerationJob, GenerationJobQuerySet, Phase, SceneGeneration, Status
+from generation.models import GenerationJob, GenerationJobQuerySet, Phase, ProviderAccount, SceneGeneration, Status
 from generation.slots import SHAPES, Slot, State, in_words, number_of, state_of
 
 EVENTS_SHOWN = 10
@@ -244,12 +244,20 @@ class Progress(Totals):
         if self.first is not None:
             seeds = f"{self.first.seed}, then +1" if self.total > 1 else f"{self.first.seed}"
             facts += [("Size", f"{self.first.width} × {self.first.height}"), ("Seed", seeds)]
+            facts += [("At once", _at_once(self.first.provider))]
         return [(name, value) for name, value in facts if value]
 
     @property
     def _style(self) -> str:
         story, character = self.job.story, self.job.character
         return (story.style if story else "") or (character.style if character else "")
+
+
+def _at_once(provider: str) -> str:
+    """The pace that the provider's accounts set; of one that is slow for want of a key, why."""
+    ceilings = {name: most for (of, name), most in ProviderAccount.objects.ceilings().items() if of == provider}
+    without_key = provider == "pollinations" and list(ceilings) == [""]
+    return f"{sum(ceilings.values())}{', as there is no key' if without_key else ''}"
 
 
 def progress(job: GenerationJob) -> Progress:

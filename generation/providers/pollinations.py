@@ -54,6 +54,13 @@ class PollinationsProvider(ImageProvider):
             length = f"{len(request.prompt):,} characters; Pollinations takes {PROMPT_HOLDS:,}"
             raise RequestRefused(f"The prompt with its characters and style has {length}.", provider=self.name)
 
+    def describe(self) -> str:
+        return f"{self.name} ({self._model}) at {self._url}, {'with a key' if self._key else 'without a key'}"
+
+    def probe(self, deadline: float) -> None:
+        """Any answer at all is a sign of life; nothing is asked that could cost credit."""
+        fetch("GET", f"{self._url}/", provider=self.name, deadline=deadline)
+
     def first_variation(self, request: ImageRequest) -> Variation:
         """Repeating it with the same prompt and seed joins what the service is making, and is billed once."""
         is_long = bool(self._key) and len(request.prompt) > ADDRESS_HOLDS

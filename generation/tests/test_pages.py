@@ -393,3 +393,15 @@ def test_the_last_ten_events_come_from_the_rows(ask: Ask) -> None:
     happened = [event.text for event in progress(job).happened]
     assert happened[:2] == ["Scene 13 failed", "Scene 12 saved in 9.0 s"]
     assert len(happened) == 10
+
+
+@pytest.mark.django_db
+def test_the_page_says_how_many_are_made_at_once_and_why_so_few(signed_in: Client, directed: Any, ask: Ask) -> None:
+    def at_once(job: GenerationJob) -> str:
+        content = signed_in.get(job.get_absolute_url()).content.decode()
+        return strip_tags(content.split("At once")[1].split("</div>")[0]).strip()
+
+    assert at_once(ask("one")) == "10"
+    directed.GENERATION_PROVIDERS = {"pollinations": "generation.providers.pollinations.PollinationsProvider"}
+    directed.GENERATION_CONCURRENCY = {"pollinations": 1}
+    assert at_once(ask("one", provider="pollinations")) == "1, as there is no key"
