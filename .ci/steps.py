@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -56,6 +57,8 @@ def steps(*, everything: bool) -> list[Step]:
 
 def main() -> int:
     options = _options()
+    # A run that is cut short ends its step and its PostgreSQL, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     chosen = [step for step in steps(everything=options.all) if not options.only or step.name in options.only]
     times: dict[str, float] = {}
     failed = []
