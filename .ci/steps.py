@@ -31,7 +31,7 @@ class Step:
 def steps(*, everything: bool) -> list[Step]:
     manage = (PYTHON, "manage.py")
     # Most tests wait for processes of their own, so that more workers than cores pay.
-    pytest = (PYTHON, "-m", "pytest", "-q", "-n", "4", "--dist", "worksteal")
+    pytest = (PYTHON, "-m", "pytest", "-q", "-n", "4", "--dist", "load")
     speed = "" if everything else " and not slow"
     return [
         Step(name="format", command=(str(BIN / "ruff"), "format", "--check", ".")),
