@@ -1,7 +1,9 @@
 """The whole program against servers that speak the vendors' protocols: what it costs there, and what it leaks."""
 
 import signal
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -9,9 +11,10 @@ import psutil
 import pytest
 import requests
 
+from generation.tests.loopback import faults
 from generation.tests.loopback.cloudinary import LoopbackCloudinary
 from generation.tests.loopback.comfyui import LoopbackComfyUI
-from generation.tests.loopback.pollinations import LoopbackPollinations
+from generation.tests.loopback.pollinations import LoopbackPollinations, draw
 from storyapp.tests.installation import Installation, wait_until
 
 Start = Callable[..., Installation]
@@ -73,6 +76,30 @@ def test_no_key_is_in_a_page_a_log_a_row_or_the_process_list(installation: Start
     kept = [path.read_bytes().decode("latin-1") for path in files(here.data) if path.name != "secret_key"]
     for text in [*shown, *listed, *kept, here.said]:
         assert "Canary4711" not in text
+
+
+def test_hostile_answers_do_not_fill_a_workers_memory(installation: Start, measured: Callable[[str], None]) -> None:
+    picture = draw("a fox", seed=1)
+    hostile = [
+        *(faults.huge(), faults.huge(says_length=False), faults.gzip_bomb(), faults.pixel_bomb(), faults.animation()),
+        *(faults.svg(), faults.many_headers(picture), faults.lying_length(picture, by=10_000), faults.half(picture)),
+    ]
+    with LoopbackPollinations(key=KEY) as pollinations:
+        variables = {"GENERATION_ATTEMPTS": "1", "GENERATION_DEADLINE": "20", "POLLINATIONS_CONCURRENCY": "1"}
+        here = installation("--workers", "1", **pollinations.variables(), **variables)
+        pollinations.answer_next(*hostile)
+        (worker,) = [one for one in here.processes if "rqworker" in one.cmdline()]
+        idle = worker.memory_info().rss
+        here.generate(here.session(), *(f"Scene {number}" for number in range(len(hostile))))
+        most = idle
+        while here.rows("SELECT count(*) FROM generation_scenegeneration WHERE status = 'failed'") < [(len(hostile),)]:
+            for process in [worker, *worker.children()]:
+                with suppress(psutil.Error):
+                    most = max(most, process.memory_info().rss)
+            time.sleep(0.02)
+        measured(f"nine hostile answers raised a worker's memory by {(most - idle) / 2**20:.0f} MiB")
+    assert most - idle <= 128 * 2**20
+    assert here.rows("SELECT count(*) FROM gallery_image") == here.rows("SELECT count(*) FROM gallery_upload") == [(0,)]
 
 
 def pages(here: Installation, session: requests.Session, job: str) -> Iterator[requests.Response]:
