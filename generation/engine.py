@@ -166,15 +166,16 @@ class Engine:
             self._end(work, "scene.call_failed", transitions.call_failed(work.scene, exc), code=exc.code)
         else:
             name = transitions.object_name(work.scene, made.picture)
+            before = boottime()
             if transitions.begin_saving(work.scene, made, name):
                 transitions.speed_up(work.scene)
-                self._begin_storing(work, made, name)
+                self._begin_storing(work, made, name, leased_until=before + settings.GENERATION_LEASE)
             else:
                 self._drop(work)
 
-    def _begin_storing(self, work: Work, made: Made, name: str) -> None:
+    def _begin_storing(self, work: Work, made: Made, name: str, *, leased_until: float) -> None:
         late = ("storage_unavailable", "The picture could not be stored in time.")
-        work.leased_until = boottime() + settings.GENERATION_LEASE
+        work.leased_until = leased_until
         work.step_ends = boottime() + settings.GENERATION_UPLOAD_DEADLINE + GRACE_OF_AN_UPLOAD
         work.then = partial(self._stored, work, made, name)
         work.write_off = partial(transitions.storing_failed, work.scene, *late)

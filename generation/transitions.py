@@ -18,7 +18,14 @@ from django.db.models.functions import Coalesce, Greatest, Now
 
 from gallery.models import Image, Scene, Upload
 from gallery.picture import Picture
-from generation.models import Phase, ProviderAccount, SceneGeneration, SceneGenerationQuerySet, Status
+from generation.models import (
+    Phase,
+    ProviderAccount,
+    ProviderAccountQuerySet,
+    SceneGeneration,
+    SceneGenerationQuerySet,
+    Status,
+)
 from generation.providers.base import Variation
 from generation.providers.exceptions import (
     InvalidResponse,
@@ -286,21 +293,23 @@ def speed_up(scene: SceneGeneration) -> None:
 def _slow_down(scene: SceneGeneration, error: RateLimited) -> None:
     """Close the account for a while and halve its allowance, once a wave: not for calls begun before the last cut."""
     closed_until = Now() + timedelta(seconds=_asked_pause(scene, error))
+    since_the_cut = Q(cut_at=None) | Q(cut_at__lt=scene.claimed_at)
     with transaction.atomic():
-        account = ProviderAccount.objects.select_for_update().get(scenes=scene.pk)
-        if account.cut_at is None or (scene.claimed_at and account.cut_at < scene.claimed_at):
-            account.allowance = max(1, account.allowance // 2)
-            ProviderAccount.objects.filter(pk=account.pk).update(allowance=account.allowance, cut_at=Now())
-        ProviderAccount.objects.filter(pk=account.pk).update(
-            closed_until=Greatest(Coalesce("closed_until", Now()), closed_until)
-        )
+        account = _account_of(scene)
+        account.filter(since_the_cut).update(allowance=Greatest(F("allowance") / 2, 1), cut_at=Now())
+        account.update(closed_until=Greatest(Coalesce("closed_until", Now()), closed_until))
 
 
 @repeated
 def _leave_out(scene: SceneGeneration) -> None:
     """A server that is gone gets nothing for a while, and then one scene at a time until one succeeds."""
     until = Now() + timedelta(seconds=A_GONE_SERVER_RESTS)
-    ProviderAccount.objects.filter(scenes=scene.pk).update(closed_until=until, allowance=1, cut_at=Now())
+    _account_of(scene).update(closed_until=until, allowance=1, cut_at=Now())
+
+
+def _account_of(scene: SceneGeneration) -> ProviderAccountQuerySet:
+    """By the claim's own note of it: the scene's row may be deleted by now."""
+    return ProviderAccount.objects.filter(pk__in=[scene.account.pk] if scene.account else [])
 
 
 def _mine(scene: SceneGeneration) -> SceneGenerationQuerySet:

@@ -172,6 +172,16 @@ def test_a_cancelled_scene_stays_cancelled_and_gives_its_slot_back(directed: Any
     assert not Upload.objects.exists()
 
 
+@pytest.mark.parametrize("text", ["[slow 0.8] deleted", "[wait 1] [slow 0.8] deleted", "[slow 0.8] [no key] deleted"])
+def test_a_job_that_is_deleted_meanwhile_is_dropped(directed: Any, ask: Ask, text: str) -> None:
+    job = ask(text)
+    _later(0.3, job.delete)
+    assert work()
+    assert not SceneGeneration.objects.exists()
+    assert not Image.objects.exists()
+    assert not Upload.objects.exists()
+
+
 def test_a_stop_hands_back_what_does_not_end(directed: Any, ask: Ask, monkeypatch: Any) -> None:
     monkeypatch.setattr("generation.engine.FAREWELL", 0.5)
     job = ask("[slow 4] long", "quick", "[slow 0.6] ends in time")
