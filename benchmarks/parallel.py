@@ -61,9 +61,8 @@ def _claims(waiting: int) -> None:
     began = time.perf_counter()
     claim(10)
     empty = time.perf_counter() - began
-    print(
-        f"claim of {len(claimed)} of {waiting} waiting: {took * 1000:.1f} ms; without a free slot: {empty * 1000:.1f} ms"
-    )
+    print(f"a claim of {len(claimed)} while {waiting} wait: {took * 1000:.1f} ms")
+    print(f"one that finds no free slot: {empty * 1000:.1f} ms")
 
 
 def _ask(scenes: list[str]) -> UUID:
