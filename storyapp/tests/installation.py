@@ -102,6 +102,13 @@ class Installation:
         wait_until(lambda: not self.processes, 10)
 
 
+def command_of(process: psutil.Process) -> list[str]:
+    """Its command line. Of one that ended meanwhile there is none, reaped or not."""
+    with suppress(psutil.Error):
+        return list(process.cmdline())
+    return []
+
+
 def _with_token(session: requests.Session, **form: str) -> dict[str, str]:
     return {"csrfmiddlewaretoken": session.cookies["csrftoken"], **form}
 

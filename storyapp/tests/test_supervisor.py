@@ -19,7 +19,7 @@ import pytest
 from redis import Redis
 
 from storyapp import queue_server
-from storyapp.tests.installation import ROOT, Installation, wait_until
+from storyapp.tests.installation import ROOT, Installation, command_of, wait_until
 
 Installer = Callable[..., Installation]
 SUPERVISED = {"web", "worker-1", "sweep", "queue"}
@@ -57,7 +57,7 @@ def rows(data: Path, query: str) -> list[tuple[Any, ...]]:
 
 
 def process_with(word: str, running: Installation) -> psutil.Process | None:
-    found = [process for process in running.processes if word in process.cmdline()]
+    found = [process for process in running.processes if word in command_of(process)]
     return min(found, key=lambda process: process.create_time(), default=None)
 
 
