@@ -55,6 +55,31 @@ class SignInLink(models.Model):
         return f"sign-in link of {self.user_id}"
 
 
+class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
+    def issue(self, user: User, name: str) -> str:
+        """Make a token for `user` and give its secret, which is shown once and stored nowhere."""
+        secret = secrets.token_urlsafe(32)
+        self.create(user=user, name=name, digest=digest(secret), hint=secret[:4])
+        return secret
+
+    def usable(self) -> Self:
+        return self.filter(revoked_at=None, user__is_active=True)
+
+    def use(self, secret: str) -> User | None:
+        """Whose token it is, noting its use to the minute. None where it is unknown or revoked. One query, or two."""
+        token = self.usable().filter(digest=digest(secret)).select_related("user").first()
+        if token is None:
+            return None
+        minute = timezone.now().replace(second=0, microsecond=0)
+        if token.last_used_at is None or token.last_used_at < minute:
+            self.filter(pk=token.pk).update(last_used_at=minute)
+        return token.user
+
+    def revoke(self) -> int:
+        """Programs that hold one are refused from the next request on. Returns how many were not revoked before."""
+        return self.filter(revoked_at=None).update(revoked_at=Now())
+
+
 class ApiToken(models.Model):
     """A program's key. Only its hash is kept; `hint` holds the first characters, to tell tokens apart."""
 
@@ -65,6 +90,8 @@ class ApiToken(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ApiTokenQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"{self.name} ({self.hint}…)"

@@ -1,11 +1,15 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from storyapp import health
+
 urlpatterns = [
     path("", include("gallery.urls")),
     path("", include("accounts.urls")),
     path("", include("generation.urls")),
-    # Before admin/, whose last pattern takes everything.
+    path("healthz", health.healthz, name="healthz"),
+    # These stand before admin/, whose last pattern takes everything.
+    path("admin/health/", admin.site.admin_view(health.page), name="health"),
     path("admin/queue/", include("django_rq.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -50,6 +50,8 @@ ADDRESSES: dict[str, Kind] = {
     "sign-in/": "open",
     "sign-in/<str:secret>/": "open",
     "sign-out/": "list",
+    "healthz": "open",
+    "admin/health/": "admin",
 }
 # Whole rooms whose addresses we do not write.
 PREFIXES: dict[str, Kind] = {"admin/": "admin"}

@@ -1,9 +1,8 @@
-import secrets
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts.models import ApiToken, User, digest
+from accounts.models import ApiToken, User
 
 
 class Command(BaseCommand):
@@ -17,6 +16,5 @@ class Command(BaseCommand):
         user = User.objects.filter(username=options["user"], is_active=True).first()
         if user is None:
             raise CommandError(f"There is nobody called {options['user']!r}.", returncode=2)
-        token = secrets.token_urlsafe(32)
-        ApiToken.objects.create(user=user, name=options["name"][:80], digest=digest(token), hint=token[:4])
+        token = ApiToken.objects.issue(user, options["name"][:80])
         self.stdout.write(f"A token for {user.username}, shown only now: {token}")

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
 from generation import objects, tasks
+from storyapp import health
 
 log = logging.getLogger(__name__)
 
@@ -26,12 +27,19 @@ class Command(BaseCommand):
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, lambda *_: stop.set())
         while True:
-            self._sweep(once=not options["every"])
-            if not options["every"] or stop.wait(options["every"]):
+            went_well = self._sweep(once=not options["every"])
+            if not options["every"]:
+                # A single round promises no further one, so nobody is to miss it.
+                return
+            if went_well:
+                health.beat()
+            if stop.wait(options["every"]):
+                health.end_beat()
                 return
 
-    def _sweep(self, *, once: bool) -> None:
-        """In a loop, one failure is no reason to stop: the database may be away for a moment."""
+    def _sweep(self, *, once: bool) -> bool:
+        """Whether all went well. In a loop one failure is no reason to stop: the database may be away for a moment."""
+        went_well = True
         for step in (tasks.rescue, objects.delete_unwanted):
             try:
                 close_old_connections()
@@ -40,3 +48,5 @@ class Command(BaseCommand):
                 if once:
                     raise
                 log.exception("sweep.failed", extra={"step": step.__name__})
+                went_well = False
+        return went_well
