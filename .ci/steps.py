@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,17 +26,19 @@ class Step:
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     on_postgresql: bool = False
+    # Long, and runs while the steps without this go on.
+    beside: bool = False
 
 
 def steps(*, everything: bool) -> list[Step]:
     manage = (PYTHON, "manage.py")
     # Most tests wait for processes of their own, so that more workers than cores pay.
-    pytest = (PYTHON, "-m", "pytest", "-q", "-n", "4", "--dist", "load")
+    pytest = (PYTHON, "-m", "pytest", "-q", "--dist", "load", "-n")
     speed = "" if everything else " and not slow"
     return [
         Step(name="format", command=(str(BIN / "ruff"), "format", "--check", ".")),
         Step(name="lint", command=(str(BIN / "ruff"), "check", ".")),
-        Step(name="types", command=(PYTHON, "-m", "mypy", ".", ".ci")),
+        Step(name="types", command=(PYTHON, "-m", "mypy", ".", ".ci"), beside=True),
         Step(name="migrations", command=(*manage, "makemigrations", "--check", "--dry-run")),
         Step(name="check", command=(*manage, "check", "--fail-level", "WARNING")),
         Step(
@@ -45,12 +47,13 @@ def steps(*, everything: bool) -> list[Step]:
             environment={"HTTPS": "1"},
         ),
         Step(name="rooms", command=(PYTHON, "-m", "pytest", "-q", ROOMS)),
-        Step(name="tests", command=(*pytest, f"--ignore={ROOMS}", *(() if everything else ("-m", "not slow")))),
+        Step(name="tests", command=(*pytest, "4", f"--ignore={ROOMS}", *(() if everything else ("-m", "not slow")))),
         # What never asks the database, and what drives a browser over it, says nothing new on another one.
         Step(
             name="postgresql",
-            command=(*pytest, "-m", f"database and not browser{speed}"),
+            command=(*pytest, "2", "-m", f"database and not browser{speed}"),
             on_postgresql=True,
+            beside=True,
         ),
     ]
 
@@ -60,6 +63,16 @@ def main() -> int:
     # A run that is cut short ends its step and its PostgreSQL, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     chosen = [step for step in steps(everything=options.all) if not options.only or step.name in options.only]
+    in_turn = [step for step in chosen if not step.beside] or chosen
+    began = time.monotonic()
+    with _beside([step for step in chosen if step not in in_turn], everything=options.all) as others:
+        failed = _run(in_turn) + others()
+    _say(f"{'FAILED' if failed else 'passed'}  all in all  {time.monotonic() - began:6.0f} s")
+    return 1 if failed else 0
+
+
+def _run(chosen: Sequence[Step]) -> int:
+    """One after the other. Returns how many failed."""
     times: dict[str, float] = {}
     failed = []
     for step in chosen:
@@ -71,8 +84,30 @@ def main() -> int:
     _say("\n── summary")
     for name, seconds in times.items():
         _say(f"{'FAILED' if name in failed else 'passed'}  {name:<12} {seconds:6.1f} s")
-    _say(f"{'FAILED' if failed else 'passed'}  in {sum(times.values()):.0f} s")
-    return 1 if failed else 0
+    return len(failed)
+
+
+@contextmanager
+def _beside(chosen: Sequence[Step], *, everything: bool) -> Iterator[Callable[[], int]]:
+    """Runs them in a process of its own, and gives a function that waits for it, shows what it said, and says
+    whether it failed."""
+    if not chosen:
+        yield lambda: 0
+        return
+    only = [argument for step in chosen for argument in ("--only", step.name)]
+    command = (PYTHON, __file__, *only, *(["--all"] if everything else []))
+    with tempfile.TemporaryFile("w+") as said, subprocess.Popen(command, stdout=said, stderr=said) as process:  # noqa: S603 - this script
+
+        def result() -> int:
+            process.wait()
+            said.seek(0)
+            _say(said.read())
+            return int(process.returncode != 0)
+
+        try:
+            yield result
+        finally:
+            process.terminate()
 
 
 def _passes(step: Step) -> bool:
