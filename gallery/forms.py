@@ -8,10 +8,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from accounts.models import User
-from gallery.models import SCENE_LENGTH, TITLE_LENGTH, Character, Story
+from gallery.models import STYLE_LENGTH, TITLE_LENGTH, Character, Scene, Story
 from gallery.sample import SAMPLE_CHARACTER, SAMPLE_SCENES, SAMPLE_STYLE, SAMPLE_TITLE
-
-SCENES_AT_ONCE = 1_000
 
 
 class ScenesField(forms.CharField):
@@ -25,10 +23,8 @@ class ScenesField(forms.CharField):
     def validate(self, value: Any) -> None:
         if not value:
             raise ValidationError("Write at least one scene, one a line.", code="required")
-        if len(value) > SCENES_AT_ONCE:
-            raise ValidationError(
-                f"These are {len(value):,} scenes; up to {SCENES_AT_ONCE:,} fit in one go.", code="too_many"
-            )
+        if fault := Scene.fault_in_number(len(value)):
+            raise ValidationError(fault, code="too_many")
 
 
 def _scenes(text: str) -> list[str]:
@@ -38,13 +34,8 @@ def _scenes(text: str) -> list[str]:
         scene = line.strip()
         if not scene or scene.startswith("#"):
             continue
-        if len(scene) > SCENE_LENGTH:
-            raise ValidationError(
-                f"Line {number} has {len(scene):,} characters; up to {SCENE_LENGTH:,} fit in a scene.",
-                code="too_long",
-            )
-        if "\x00" in scene:
-            raise ValidationError(f"Line {number} holds a character that cannot be stored.", code="nul")
+        if fault := Scene.fault_in(scene):
+            raise ValidationError(f"Line {number} {fault}", code="invalid")
         scenes.append(scene)
     return scenes
 
@@ -64,13 +55,13 @@ class StoryForm(forms.Form):
         error_messages={"invalid_choice": "Choose among your own characters."},
     )
     style = forms.CharField(
-        max_length=500,
+        max_length=STYLE_LENGTH,
         required=False,
         help_text="Said at the end of every prompt. Without one, the first character's style is used.",
     )
     scenes = ScenesField(help_text="One scene a line. Each becomes one picture, in this order.")
     sample_character = forms.BooleanField(required=False, label=SAMPLE_CHARACTER[0])
-    idempotency_key = forms.CharField(max_length=200, required=False, widget=forms.HiddenInput)
+    idempotency_key = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(
         self,

@@ -4,11 +4,12 @@ import logging
 from uuid import UUID
 
 from django.db.models.functions import Now
-from django.http import Http404, HttpResponse, HttpResponseNotModified, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.utils.http import content_disposition_header, parse_etags
 from django.views.decorators.http import require_safe
 
+from accounts.bearer import session_or_token
 from gallery.archive import picture_name
 from gallery.models import Image
 from gallery.storing import RemoteStorage, StorageError
@@ -22,13 +23,20 @@ CACHE_OF_REDIRECT = "private, max-age=3600"
 log = logging.getLogger(__name__)
 
 
+@session_or_token
 @require_safe
 def media(request: Request, pk: UUID, size: str) -> HttpResponse:
+    """For its owner alone: administrators see other people's pictures in the admin."""
+    image = get_object_or_404(Image.objects.visible_to(request.user).select_related("scene"), pk=pk)
+    return picture(request, image, size)
+
+
+def picture(request: HttpRequest, image: Image, size: str) -> HttpResponse:
     """Read whole into memory, which for a picture is faster than a stream and holds no file open.
 
     From a remote storage the browser fetches it itself; as a file to save it goes through us, to have its name.
+    Whoever calls has made sure that this person may see it, and fetched its scene. Raises Http404 without a file.
     """
-    image = get_object_or_404(Image.objects.visible_to(request.user).select_related("scene"), pk=pk)
     as_file = bool(request.GET.get("download"))
     if not as_file and isinstance(image.file_storage, RemoteStorage):
         return _sent_on(image.file_storage, image, size)

@@ -22,7 +22,10 @@ NAME_LENGTH = 80
 TITLE_LENGTH = 120
 STYLE_LENGTH = 500
 APPEARANCE_LENGTH = 1_000
+EMBEDDING_LENGTH = 200
+EMBEDDING_WEIGHTS = (0.0, 2.0)
 SCENE_LENGTH = 4_000
+SCENES_AT_ONCE = 1_000
 SEEDS = 2**31
 
 SLUG_ALPHABET = string.ascii_lowercase + string.digits
@@ -71,8 +74,11 @@ class Character(Slugged):
     name = models.CharField(max_length=NAME_LENGTH)
     appearance = models.TextField(blank=True, max_length=APPEARANCE_LENGTH)
     style = models.CharField(max_length=STYLE_LENGTH, blank=True)
-    embedding = models.CharField(max_length=200, blank=True)
-    embedding_weight = models.FloatField(default=1.0, validators=[MinValueValidator(0.0), MaxValueValidator(2.0)])
+    embedding = models.CharField(max_length=EMBEDDING_LENGTH, blank=True)
+    embedding_weight = models.FloatField(
+        default=1.0,
+        validators=[MinValueValidator(EMBEDDING_WEIGHTS[0]), MaxValueValidator(EMBEDDING_WEIGHTS[1])],
+    )
     seed = models.BigIntegerField(
         null=True, blank=True, validators=[MinValueValidator(0), MaxValueValidator(SEEDS - 1)]
     )
@@ -152,6 +158,21 @@ class Scene(models.Model):
     def number(self) -> int:
         """What people see: positions count from 0, pages and file names from 1."""
         return self.position + 1
+
+    @staticmethod
+    def fault_in(text: str) -> str | None:
+        """What keeps `text` from being a scene, to follow its place: "Scene 3 is empty." None where nothing does."""
+        if not text.strip():
+            return "is empty."
+        if len(text) > SCENE_LENGTH:
+            return f"has {len(text):,} characters; up to {SCENE_LENGTH:,} fit in a scene."
+        return "holds a character that cannot be stored." if "\0" in text else None
+
+    @staticmethod
+    def fault_in_number(scenes: int) -> str | None:
+        """What keeps so many scenes from being written in one go. None where nothing does."""
+        too_many = scenes > SCENES_AT_ONCE
+        return f"These are {scenes:,} scenes; up to {SCENES_AT_ONCE:,} fit in one go." if too_many else None
 
     def cast_in_order(self) -> list[Character]:
         """Who appears, in the order in which they were named: prompts name them so, too."""
@@ -259,10 +280,15 @@ def object_names(name: str) -> tuple[str, ...]:
     return (name, f"{name}-320", f"{name}-640")
 
 
+def token_of(name: str) -> int:
+    """The token under which an object was made; its name says it."""
+    return int(name.rpartition("/")[2].partition("-")[0])
+
+
 @receiver(pre_delete, sender=Image)
 def write_name_back(instance: Image, **_: object) -> None:
     """An object's name is in exactly one of Image and Upload, whatever cascade deletes the row."""
-    token = int(instance.name.rpartition("/")[2].partition("-")[0])
+    token = token_of(instance.name)
     Upload.objects.get_or_create(
         name=instance.name,
         defaults={"storage": instance.storage, "generation_id": instance.generation_id, "token": token},

@@ -20,8 +20,8 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun if count == 1 else plural}" if count else f"no {plural}"
 
 
-def page_after(rows: QuerySet[Row], after: UUID | None) -> tuple[list[Row], UUID | None]:
-    """Up to PAGE rows, newest first, behind the row `after`; and the row behind which the next page begins.
+def page_after(rows: QuerySet[Row], after: UUID | None, *, size: int = PAGE) -> tuple[list[Row], UUID | None]:
+    """Up to `size` rows, newest first, behind the row `after`; and the row behind which the next page begins.
 
     The place is compared inside the database: SQLite keeps times as text, in which a time that went through
     Python is no longer equal to itself.
@@ -30,8 +30,8 @@ def page_after(rows: QuerySet[Row], after: UUID | None) -> tuple[list[Row], UUID
     if after is not None:
         moment = Subquery(rows.model._default_manager.filter(pk=after).values("created_at"))
         rows = rows.filter(Q(created_at__lt=moment) | Q(created_at=moment, pk__lt=after))
-    found = list(rows[: PAGE + 1])
-    return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
+    found = list(rows[: size + 1])
+    return found[:size], found[size - 1].pk if len(found) > size else None
 
 
 # ---- stories as books ------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from django.http import QueryDict
 from accounts.models import User
 from gallery.forms import ScenesField
 from gallery.models import SCENE_LENGTH, Character, Story
-from generation.generate import KEY_LENGTH, GenerateRefused, KeyReused
+from generation.generate import GenerateRefused, KeyReused
 
 PICTURES_OF_EACH = 8
 SIZES = {
@@ -83,7 +83,7 @@ class GenerateForm(OptionsForm):
         help_text="A scene that names somebody shows them; one that names nobody shows all of these.",
         error_messages={"invalid_choice": "Choose among your own characters."},
     )
-    idempotency_key = forms.CharField(max_length=KEY_LENGTH, required=False, widget=forms.HiddenInput)
+    idempotency_key = forms.CharField(required=False, widget=forms.HiddenInput)
 
     field_order = ["scenes", "characters", "quantity", "size", "provider", "idempotency_key"]
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from time import monotonic
@@ -19,17 +19,22 @@ from django.db.models import Max
 from django.db.models.functions import Now
 
 from accounts.models import User
-from gallery.models import SCENE_LENGTH, SEEDS, Character, Scene, Story
+from gallery.models import SCENES_AT_ONCE, SEEDS, Character, Scene, Story
 from gallery.prompts import compose
 from generation.models import GenerationJob, SceneGeneration
 from generation.providers import get_provider
 from generation.providers.base import Embedding, ImageRequest
 from generation.providers.exceptions import ProviderConfigurationError, RequestRefused
 
-SCENES_A_JOB = 1_000
+SCENES_A_JOB = SCENES_AT_ONCE
 SIDES = (64, 2048)
+USUAL_SIDE = 1024
 KEY_HOLDS = timedelta(hours=24)
 KEY_LENGTH = 200
+# It travels in a header: what every client can send there and every database can keep.
+KEY_PATTERN = rf"[!-~]([ -~]{{0,{KEY_LENGTH - 2}}}[!-~])?"
+
+Cast = tuple[Character, ...]
 
 
 class GenerateRefused(ValueError):
@@ -59,8 +64,8 @@ class Asked:
     story: Story | None = None
     characters: tuple[Character, ...] = ()
     provider: str = ""
-    width: int = 1024
-    height: int = 1024
+    width: int = USUAL_SIDE
+    height: int = USUAL_SIDE
     seed: int | None = None
 
 
@@ -72,17 +77,8 @@ def generate(owner: User, asked: Asked, *, idempotency_key: str | None = None) -
     step, once this has been committed.
     """
     asked = replace(asked, provider=asked.provider or settings.IMAGE_PROVIDER)
-    _refuse_what_is_out_of_bounds(asked, idempotency_key)
-    body_hash = _body_hash(asked)
-    with transaction.atomic():
-        job, is_new = _job(owner, asked, idempotency_key, body_hash)
-        if is_new:
-            scenes = _scenes(owner, asked, job)
-            rows = _generations(asked, job, scenes)
-            SceneGeneration.objects.bulk_create(rows, batch_size=500)
-        elif job.body_hash != body_hash:
-            raise KeyReused
-    return job
+    _refuse_what_is_out_of_bounds(asked)
+    return _press(owner, asked, idempotency_key, _body_hash(asked), lambda: _scenes(owner, asked))
 
 
 def another_take(scene: Scene, *, idempotency_key: str | None = None) -> GenerationJob:
@@ -97,14 +93,7 @@ def another_take(scene: Scene, *, idempotency_key: str | None = None) -> Generat
     if shown := scene.images.order_by("-is_chosen", "-created_at").first():
         asked = replace(asked, width=shown.width, height=shown.height)
     body_hash = hashlib.sha256(f"another take of {scene.pk}".encode()).hexdigest()
-    with transaction.atomic():
-        job, is_new = _job(scene.owner, asked, idempotency_key, body_hash)
-        if is_new:
-            rows = _generations(asked, job, [(scene, asked.characters)])
-            SceneGeneration.objects.bulk_create(rows)
-        elif job.body_hash != body_hash:
-            raise KeyReused
-    return job
+    return _press(scene.owner, asked, idempotency_key, body_hash, lambda: [(scene, asked.characters)])
 
 
 def cast_of(text: str, characters: Sequence[Character]) -> tuple[Character, ...]:
@@ -114,40 +103,26 @@ def cast_of(text: str, characters: Sequence[Character]) -> tuple[Character, ...]
     return named or tuple(characters)
 
 
-def _refuse_what_is_out_of_bounds(asked: Asked, idempotency_key: str | None) -> None:
-    wrong = dict(_wrong_fields(asked))
-    if idempotency_key is not None and not 1 <= len(idempotency_key) <= KEY_LENGTH:
-        wrong["idempotency_key"] = f"A key has 1 to {KEY_LENGTH} characters."
-    if wrong:
+def _refuse_what_is_out_of_bounds(asked: Asked) -> None:
+    if wrong := dict(_wrong_fields(asked)):
         raise GenerateRefused(wrong)
-    provider = get_provider(asked.provider)
-    for text in asked.scenes:
-        cast = cast_of(text, asked.characters)
-        try:
-            provider.check(_request(asked, text, cast))
-        except RequestRefused as exc:
-            raise GenerateRefused({"scenes": exc.message}) from exc
-        except ProviderConfigurationError as exc:
-            raise GenerateRefused({"provider": str(exc)}) from exc
+    try:
+        provider = get_provider(asked.provider)
+        for text in asked.scenes:
+            provider.check(_request(asked, text, cast_of(text, asked.characters)))
+    except RequestRefused as exc:
+        raise GenerateRefused({"scenes": exc.message}) from exc
+    except ProviderConfigurationError as exc:
+        raise GenerateRefused({"provider": str(exc)}) from exc
 
 
 def _wrong_fields(asked: Asked) -> Iterator[tuple[str, str]]:
-    if not asked.scenes:
-        yield "scenes", "Write at least one scene."
-    elif len(asked.scenes) * asked.quantity > SCENES_A_JOB:
-        yield "scenes", f"One press of Generate makes at most {SCENES_A_JOB:,} pictures."
-    for number, text in enumerate(asked.scenes, start=1):
-        if not text.strip():
-            yield "scenes", f"Scene {number} is empty."
-        elif len(text) > SCENE_LENGTH:
-            yield (
-                "scenes",
-                f"Scene {number} has {len(text):,} characters; at most {SCENE_LENGTH:,} are possible.",
-            )
-        elif "\0" in text:
-            yield "scenes", f"Scene {number} holds a character that is not text."
-    if not 1 <= asked.quantity <= SCENES_A_JOB:
+    if fault := _fault_in(asked.scenes):
+        yield "scenes", fault
+    if asked.quantity < 1:
         yield "quantity", f"The quantity is 1 to {SCENES_A_JOB:,}."
+    elif asked.quantity > 1 and len(asked.scenes) * asked.quantity > SCENES_A_JOB:
+        yield "quantity", f"One press of Generate makes at most {SCENES_A_JOB:,} pictures."
     least, most = SIDES
     for side in ("width", "height"):
         if not least <= getattr(asked, side) <= most:
@@ -155,7 +130,17 @@ def _wrong_fields(asked: Asked) -> Iterator[tuple[str, str]]:
     if asked.seed is not None and not 0 <= asked.seed < SEEDS:
         yield "seed", f"A seed is 0 to {SEEDS - 1}."
     if asked.provider not in settings.GENERATION_PROVIDERS:
-        yield "provider", f"There is no provider called {asked.provider}."
+        yield "provider", f"There is no provider called {asked.provider[:80]}."
+
+
+def _fault_in(scenes: Sequence[str]) -> str | None:
+    """Of several faults the first, in a sentence."""
+    if not scenes:
+        return "Write at least one scene."
+    if fault := Scene.fault_in_number(len(scenes)):
+        return fault
+    faults = ((number, Scene.fault_in(text)) for number, text in enumerate(scenes, start=1))
+    return next((f"Scene {number} {fault}" for number, fault in faults if fault), None)
 
 
 def _body_hash(asked: Asked) -> str:
@@ -178,6 +163,22 @@ def _plain(asked: Asked) -> dict[str, object]:
         "seed": asked.seed,
         "characters": [character.slug for character in asked.characters],
     }
+
+
+def _press(
+    owner: User, asked: Asked, key: str | None, body_hash: str, scenes: Callable[[], list[tuple[Scene, Cast]]]
+) -> GenerationJob:
+    """The job with all of its rows, or that of the first press with this key. `scenes` makes or finds the scenes."""
+    if key is not None and not re.fullmatch(KEY_PATTERN, key):
+        sentence = f"A key has 1 to {KEY_LENGTH} characters: letters, digits and signs of ASCII."
+        raise GenerateRefused({"idempotency_key": sentence})
+    with transaction.atomic():
+        job, is_new = _job(owner, asked, key, body_hash)
+        if is_new:
+            SceneGeneration.objects.bulk_create(_generations(asked, job, scenes()), batch_size=500)
+        elif job.body_hash != body_hash:
+            raise KeyReused
+    return job
 
 
 def _job(owner: User, asked: Asked, key: str | None, body_hash: str) -> tuple[GenerationJob, bool]:
@@ -204,10 +205,7 @@ def _job(owner: User, asked: Asked, key: str | None, body_hash: str) -> tuple[Ge
     return job, True
 
 
-Cast = tuple[Character, ...]
-
-
-def _scenes(owner: User, asked: Asked, job: GenerationJob) -> list[tuple[Scene, Cast]]:
+def _scenes(owner: User, asked: Asked) -> list[tuple[Scene, Cast]]:
     first = _next_position(asked.story)
     texts = [text for text in asked.scenes for _ in range(asked.quantity)]
     scenes = [

@@ -1,9 +1,12 @@
+import hashlib
+
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from accounts.models import ApiToken
 from gallery.models import Image
 from gallery.tests.rows import a_person, a_picture, a_scene, a_story
 
@@ -69,6 +72,27 @@ def test_a_missing_file_is_noted_and_404(owner: Client, image: Image) -> None:
 @pytest.mark.parametrize("size", ["100", "original/", "", "320/x"])
 def test_other_sizes_do_not_exist(owner: Client, image: Image, size: str) -> None:
     assert owner.get(address(image, size)).status_code == 404
+
+
+def test_a_token_reads_its_persons_pictures_and_no_others(
+    client: Client, image: Image, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    other = ApiToken.objects.issue(a_person("other"), "a program")
+    with default_storage.open(image.name) as file:
+        content = file.read()
+    token = ApiToken.objects.issue(image.owner, "a program")
+    # The token, that it was used, and the picture.
+    with django_assert_max_num_queries(3):
+        response = client.get(address(image), headers={"Authorization": f"Bearer {token}"})
+    assert hashlib.sha256(response.content).hexdigest() == image.sha256
+    assert response.content == content
+    assert "Authorization" in response["Vary"]
+    assert client.get(address(image), headers={"Authorization": f"Bearer {other}"}).status_code == 404
+
+
+def test_a_wrong_token_is_refused_although_its_person_is_signed_in(owner: Client, image: Image) -> None:
+    response = owner.get(address(image), headers={"Authorization": "Bearer wrong"})
+    assert (response.status_code, response["WWW-Authenticate"]) == (401, "Bearer")
 
 
 def test_three_queries(owner: Client, image: Image, django_assert_num_queries: DjangoAssertNumQueries) -> None:

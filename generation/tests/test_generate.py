@@ -71,7 +71,7 @@ def test_the_cast_of_a_scene_is_who_it_names_or_everybody() -> None:
         ({"scenes": ("x",) * 1001}, "scenes"),
         ({"scenes": ("nul \0",)}, "scenes"),
         ({"scenes": ("x",), "quantity": 0}, "quantity"),
-        ({"scenes": ("x",), "quantity": 1001}, "scenes"),
+        ({"scenes": ("x",), "quantity": 1001}, "quantity"),
         ({"scenes": ("x",), "width": 63}, "width"),
         ({"scenes": ("x",), "height": 2049}, "height"),
         ({"scenes": ("x",), "seed": 2**31}, "seed"),

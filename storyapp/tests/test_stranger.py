@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from accounts.models import User
+from accounts.models import ApiToken, User
 from gallery.models import Image
 from gallery.tests.rows import a_character, a_person, a_story
 from generation.models import GenerationJob, SceneGeneration
@@ -20,7 +20,8 @@ pytestmark = pytest.mark.django_db
 # list: everybody has this page, with their own rows on it.
 # open: meant for those who are not signed in.
 # admin: for superusers; everybody else is sent away.
-Kind = Literal["own", "list", "open", "admin"]
+# api: for programs: their token says whose they are, and a session says nothing.
+Kind = Literal["own", "list", "open", "admin", "api"]
 ADDRESSES: dict[str, Kind] = {
     "": "list",
     "stories/": "list",
@@ -50,6 +51,23 @@ ADDRESSES: dict[str, Kind] = {
     "sign-in/": "open",
     "sign-in/<str:secret>/": "open",
     "sign-out/": "list",
+    "tokens/": "list",
+    "tokens/revoke/": "own",
+    "api/docs": "open",
+    "api/openapi.json": "open",
+    "api/": "api",
+    "api/image-generation/generate": "api",
+    "api/image-generation/jobs": "api",
+    "api/image-generation/jobs/<uuidstr:id>": "api",
+    "api/image-generation/jobs/<uuidstr:id>/cancel": "api",
+    "api/image-generation/jobs/<uuidstr:id>/retry": "api",
+    "api/characters": "api",
+    "api/characters/<slug:slug>": "api",
+    "api/characters/<slug:slug>/images": "api",
+    "api/stories": "api",
+    "api/stories/<slug:slug>": "api",
+    "api/stories/<slug:slug>/images": "api",
+    "api/<path:rest>": "api",
     "healthz": "open",
     "admin/health/": "admin",
 }
@@ -68,10 +86,13 @@ class Owned:
     scene: str
 
     def address(self, route: str) -> str:
-        row = {"stories": self.story, "characters": self.character, "jobs": self.job}.get(route.partition("/")[0])
+        rows = {"stories": self.story, "characters": self.character, "jobs": self.job}
+        row = rows.get(route.removeprefix("api/").partition("/")[0])
         parts = {
             "<slug:slug>": row or self.story,
             "<uuid:job_pk>": self.job,
+            "<uuidstr:id>": self.job,
+            "<path:rest>": "nowhere",
             "<uuid:pk>": self.scene if "job_pk" in route else row or self.image,
             "<size:size>": "original",
             "<str:secret>": "a-secret",
@@ -171,6 +192,31 @@ def test_another_person_is_sent_away_from_the_admin(owned: Owned, another: Clien
         assert is_sent_away or response.status_code in (403, 404, 405), (route, response.status_code)
 
 
+def test_a_program_without_a_token_is_told_so_whoever_else_is_signed_in(
+    owned: Owned, owner: User, client: Client
+) -> None:
+    client.force_login(owner)
+    for route in of_kind("api"):
+        for method in ("get", "post", "put", "delete"):
+            response = getattr(client, method)(owned.address(route))
+            is_nowhere = route in ("api/", "api/<path:rest>")
+            assert response.status_code in ((404, 405) if is_nowhere else (401, 405)), (method, route)
+            assert response.json()["error"]["message"], (method, route)
+            assert ("WWW-Authenticate" in response) == (response.status_code == 401), (method, route)
+
+
+def test_a_program_of_another_person_finds_nothing_of_the_owners(owned: Owned) -> None:
+    token = ApiToken.objects.issue(a_person("another"), "a program")
+    client = Client(headers={"Authorization": f"Bearer {token}"})
+    for route in [*of_kind("api"), "media/<uuid:pk>/<size:size>"]:
+        answers = {method: getattr(client, method)(owned.address(route)) for method in ("get", "post")}
+        names_a_row = "<" in route
+        statuses = {answer.status_code for answer in answers.values()}
+        assert statuses <= ({404, 405} if names_a_row else {200, 400, 404, 405}), (route, statuses)
+        for secret in (owned.story, owned.character, owned.image, owned.job, "Nobody else may read", "Mirabelle"):
+            assert secret not in answers["get"].content.decode(), (route, secret)
+
+
 @pytest.mark.parametrize("field", ["story", "character"])
 def test_nobody_generates_for_others(owned: Owned, another: Client, field: str) -> None:
     slug = getattr(owned, field)
@@ -179,7 +225,7 @@ def test_nobody_generates_for_others(owned: Owned, another: Client, field: str) 
 
 
 def test_what_was_tried_has_changed_nothing(owned: Owned, owner: User, another: Client) -> None:
-    for route in of_kind("own", "list"):
+    for route in of_kind("own", "list", "api"):
         another.post(owned.address(route))
     assert owner.stories.count() == owner.characters.count() == 1
     assert owner.images.count() == 3
