@@ -13,7 +13,7 @@ from storyapp.cannot_start import CannotStart
 
 
 def prepare() -> None:
-    """Raises CannotStart where the database does not answer."""
+    """Raises CannotStart where the database does not answer, or the data folder has no room."""
     try:
         call_command("migrate", interactive=False, verbosity=0)
         first_person()
@@ -22,7 +22,10 @@ def prepare() -> None:
         raise CannotStart(f"The database cannot be used: {reason}. See DATABASE_URL.") from exc
     finally:
         connection.close()
-    collect_static_files()
+    try:
+        collect_static_files()
+    except OSError as exc:
+        raise CannotStart(f"The data folder {settings.STORYAPP_DATA} cannot be used: {exc.strerror}.") from exc
 
 
 def first_person() -> User:
