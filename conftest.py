@@ -72,6 +72,8 @@ def measured(record_property: Callable[[str, object], None]) -> Callable[[str], 
 
 @pytest.fixture(autouse=True)
 def _media_of_its_own(tmp_path: Path, settings: Settings) -> None:
+    # Each client has its own middleware, and WhiteNoise would look through all static files for every one.
+    settings.WHITENOISE_AUTOREFRESH = True
     media = tmp_path / "media"
     settings.MEDIA_ROOT = media
     local = settings.STORAGES["local"]

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,6 +46,8 @@ OUTSIDE_DEADLINE = 3.0
 FORGOTTEN_AFTER = 60.0
 # A round of the sweep may have many objects to delete.
 LONGEST_ROUND = 60.0
+# Bytes: some hundred pictures, and what a database needs to go on.
+LITTLE_ROOM = 200 * 2**20
 
 log = logging.getLogger(__name__)
 
@@ -93,11 +96,7 @@ def health(*, ask_outside: bool = False) -> Health:
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    """One word, for load balancers and `./run`: 503 where the database is away. Nobody is told more than that.
-
-    A request with a session's cookie costs a query more, and is a 500 without the database: LoginRequiredMiddleware
-    asks who it is before it looks whether the view wants to know.
-    """
+    """One word, for load balancers and `./run`: 503 where the database is away. Nobody is told more than that."""
     found = health()
     return JsonResponse({"status": found.status}, status=503 if found.status == "failed" else 200)
 
@@ -231,6 +230,10 @@ def _folder(folder: Path) -> Part:
     """It is made with the first picture; until then the folder above it counts."""
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
     if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
+        free = shutil.disk_usage(nearest).free
+        if free < LITTLE_ROOM:
+            words = f"The disk is nearly full: {free // 2**20:,} MiB are left for {folder}. Make room."
+            return Part("storage", "warning", words)
         return Part("storage", "ok", f"Pictures can be written to {folder}.")
     return Part("storage", "warning", f"No picture can be kept: {nearest} is not a folder that can be written to.")
 

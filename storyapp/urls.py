@@ -2,7 +2,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from storyapp import health
-from storyapp.superusers import for_superusers
+from storyapp.queue_pages import queue_pages
 
 urlpatterns = [
     path("", include("gallery.urls")),
@@ -12,7 +12,7 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     # These stand before admin/, whose last pattern takes everything.
     path("admin/health/", admin.site.admin_view(health.page), name="health"),
-    path("admin/queue/", for_superusers("django_rq.urls")),
+    path("admin/queue/", queue_pages()),
     path("admin/", admin.site.urls),
 ]
 

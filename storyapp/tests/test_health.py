@@ -98,6 +98,17 @@ def test_without_its_database_it_fails_and_says_no_more(client: Client, monkeypa
     assert "canary" not in str(found)
 
 
+def test_a_browser_with_a_session_hears_that_the_database_is_away(
+    superuser: Client, monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_max_num_queries(3):
+        assert superuser.get("/healthz").json() == {"status": "ok"}
+    with monkeypatch.context() as patch:
+        database_goes_away(patch)
+        response = superuser.get("/healthz")
+    assert (response.status_code, response.json()) == (503, {"status": "failed"})
+
+
 def test_a_queue_that_is_away_is_a_warning(client: Client, settings: Any, tmp_path: Path) -> None:
     settings.REDIS_URL = f"unix://{tmp_path}/nobody"
     response = client.get("/healthz")
@@ -265,6 +276,7 @@ def test_an_administrator_sees_every_part_and_no_key(superuser: Client, settings
     for name in ("Database", "Queue", "Storage", "Sweep", "Scenes", "Providers"):
         assert f'<th scope="row">{name}</th>' in shown
     assert "The queue server does not answer" in shown
+    assert '<span class="status is-warning">warning</span>' in shown
     assert "canary" not in shown
     assert "no-store" in response["Cache-Control"]
     assert '<a href="/admin/health/">Health</a>' in superuser.get("/admin/").content.decode()
