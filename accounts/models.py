@@ -6,11 +6,16 @@ from datetime import timedelta
 from typing import Self
 
 from django.contrib.auth.models import AbstractUser
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
 SIGN_IN_LINK_LASTS = timedelta(days=1)
+TOKEN_NAME_LENGTH = 80
+# Unrevoked ones of one person: more than their programs need, and few enough to be looked through.
+TOKENS_AT_ONCE = 50
+# Long enough for somebody to find out why a program is refused.
+REVOKED_TOKEN_SHOWN = timedelta(days=30)
 
 
 def digest(secret: str) -> str:
@@ -55,15 +60,51 @@ class SignInLink(models.Model):
         return f"sign-in link of {self.user_id}"
 
 
+class TooManyTokens(Exception):
+    """The person has TOKENS_AT_ONCE that are not revoked."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"{TOKENS_AT_ONCE} tokens are in use, the most that one person can have. Revoke one that is no longer used."
+        )
+
+
+class IssuedMeanwhile(Exception):
+    """The person has a newer token than whoever asks for another one knew of."""
+
+    def __init__(self, newest: "ApiToken") -> None:
+        super().__init__(f"{newest.name!r} was made meanwhile.")
+        self.newest = newest
+
+
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
-    def issue(self, user: User, name: str) -> str:
-        """Make a token for `user` and give its secret, which is shown once and stored nowhere."""
+    @transaction.atomic
+    def issue(self, user: User, name: str, *, newest: int | None = None) -> str:
+        """Make a token for `user` and give its secret, which is shown once and stored nowhere.
+
+        `newest` is the id of the newest token that was known when this one was asked for, 0 for none: what is sent
+        twice then makes one token, and raises IssuedMeanwhile the second time. Raises TooManyTokens, too.
+        """
+        # One after the other for each person: what is counted here still holds at the commit.
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        theirs = self.filter(user=user)
+        latest = theirs.order_by("pk").last() if newest is not None else None
+        if latest is not None and latest.pk != newest:
+            raise IssuedMeanwhile(latest)
+        if theirs.unrevoked().count() >= TOKENS_AT_ONCE:
+            raise TooManyTokens
         secret = secrets.token_urlsafe(32)
         self.create(user=user, name=name, digest=digest(secret), hint=secret[:4])
         return secret
 
+    def unrevoked(self) -> Self:
+        return self.filter(revoked_at=None)
+
+    def revoked_lately(self) -> Self:
+        return self.filter(revoked_at__gt=Now() - REVOKED_TOKEN_SHOWN)
+
     def usable(self) -> Self:
-        return self.filter(revoked_at=None, user__is_active=True)
+        return self.unrevoked().filter(user__is_active=True)
 
     def use(self, secret: str) -> User | None:
         """Whose token it is, noting its use to the minute. None where it is unknown or revoked. One query, or two."""
@@ -77,14 +118,14 @@ class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
 
     def revoke(self) -> int:
         """Programs that hold one are refused from the next request on. Returns how many were not revoked before."""
-        return self.filter(revoked_at=None).update(revoked_at=Now())
+        return self.unrevoked().update(revoked_at=Now())
 
 
 class ApiToken(models.Model):
     """A program's key. Only its hash is kept; `hint` holds the first characters, to tell tokens apart."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
-    name = models.CharField(max_length=80)
+    name = models.CharField(max_length=TOKEN_NAME_LENGTH)
     digest = models.CharField(max_length=64, unique=True)
     hint = models.CharField(max_length=8)
     created_at = models.DateTimeField(db_default=Now())

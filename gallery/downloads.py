@@ -29,9 +29,8 @@ from gallery.archive import (
     unique_names,
 )
 from gallery.models import Character, Image, ImageQuerySet, Story
+from gallery.picture import EXTENSIONS
 from gallery.storing import RemoteStorage
-
-EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
 
 @require_safe

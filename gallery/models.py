@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils.text import slugify
 
 from accounts.models import User
+from gallery.picture import EXTENSIONS
 
 NAME_LENGTH = 80
 TITLE_LENGTH = 120
@@ -245,15 +246,11 @@ class Image(models.Model):
 
     @property
     def extension(self) -> str:
-        return {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}[self.content_type]
+        return EXTENSIONS[self.content_type]
 
     @property
     def file_storage(self) -> Storage:
         return storages[self.storage]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return object_names(self.name)
 
 
 class Upload(models.Model):

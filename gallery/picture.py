@@ -26,7 +26,7 @@ MAX_FRAMES = 1
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 CONTENT_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
-EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
+EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
 # The length, type and checksum of the chunk that ends every PNG (PNG specification, 11.2.5).
 PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
@@ -208,12 +208,12 @@ def _check_end(content: bytes) -> None:
 
 
 def _picture(content: bytes, image: ImageFile) -> Picture:
-    kind = _format(content)
+    content_type = CONTENT_TYPES[_format(content)]
     width, height = displayed_size(image)
     return Picture(
         content=content,
-        content_type=CONTENT_TYPES[kind],
-        extension=EXTENSIONS[kind],
+        content_type=content_type,
+        extension=EXTENSIONS[content_type],
         width=width,
         height=height,
         sha256=hashlib.sha256(content).hexdigest(),

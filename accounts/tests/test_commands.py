@@ -6,7 +6,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import Settings
 
-from accounts.models import ApiToken, SignInLink, User, digest
+from accounts.models import TOKENS_AT_ONCE, ApiToken, SignInLink, User, digest
 
 pytestmark = pytest.mark.django_db
 
@@ -52,3 +52,11 @@ def test_a_token_is_the_last_word_and_only_its_hash_is_kept() -> None:
     assert row.digest == digest(token)
     assert token.startswith(row.hint)
     assert len(row.hint) < 8
+
+
+def test_a_token_too_many_is_refused_with_the_reason(mira: User) -> None:
+    for number in range(TOKENS_AT_ONCE):
+        ApiToken.objects.issue(mira, f"script {number}")
+    with pytest.raises(CommandError, match="the most that one person can have") as refused:
+        call_command("create_token", "mira")
+    assert refused.value.returncode == 2

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import pytest
 from django.db import connection
+from django.test import Client
 
 from accounts.models import User
 from generation.generate import Asked, generate
@@ -31,6 +32,20 @@ def directed(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture
 def owner(db: None) -> User:
     return User.objects.create_user("mira")
+
+
+@pytest.fixture
+def signed_in(client: Client, owner: User) -> Client:
+    client.force_login(owner)
+    return client
+
+
+@pytest.fixture
+def woken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many scenes each press woke workers for. Nobody is woken."""
+    calls: list[int] = []
+    monkeypatch.setattr("generation.views.wake", calls.append)
+    return calls
 
 
 @pytest.fixture

@@ -14,22 +14,10 @@ from gallery.models import Character, Image, Scene, Story
 from generation.models import GenerationJob
 from generation.tests.rows import save
 
+pytestmark = pytest.mark.usefixtures("woken")
+
 GENERATE = "/generate/"
 Ask = Callable[..., GenerationJob]
-
-
-@pytest.fixture(autouse=True)
-def woken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many scenes each press woke workers for. Nobody is woken."""
-    calls: list[int] = []
-    monkeypatch.setattr("generation.views.wake", calls.append)
-    return calls
-
-
-@pytest.fixture
-def signed_in(client: Client, owner: User) -> Client:
-    client.force_login(owner)
-    return client
 
 
 @pytest.fixture

@@ -21,21 +21,10 @@ from generation.progress import progress
 from generation.slots import Slot, slots
 from generation.tests.rows import change, fail, run, save
 
+pytestmark = pytest.mark.usefixtures("woken")
+
 Ask = Callable[..., GenerationJob]
 Page = Callable[[str], str]
-
-
-@pytest.fixture(autouse=True)
-def woken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    calls: list[int] = []
-    monkeypatch.setattr("generation.views.wake", calls.append)
-    return calls
-
-
-@pytest.fixture
-def signed_in(client: Client, owner: User) -> Client:
-    client.force_login(owner)
-    return client
 
 
 @pytest.fixture
@@ -77,7 +66,7 @@ def row(ask: Ask) -> SceneGeneration:
 @pytest.mark.parametrize(
     ("put", "state", "said"),
     [
-        (lambda row: None, "waiting", "Waiting"),
+        (lambda row: None, "waiting", "Waiting for its turn next"),
         (
             lambda row: change(row, waiting_for="the provider", due_at=Now() + timedelta(seconds=12)),
             "held",

@@ -20,7 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Page, Response
+
     from accounts.models import User
+    from storyapp.tests.pages import Address
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = {1440: 900, 390: 844}
@@ -56,18 +59,19 @@ def main() -> None:
                 sys.stdout.write(f"{options.folder / combination}.png\n")
 
 
-Addresses = dict[str, str]
+Addresses = dict[str, "Address"]
 Combination = tuple[int, str, Addresses, str]
 
 
 def _library() -> dict[str, tuple[Addresses, str]]:
-    """Full, empty and stranger: each with their pages and their session."""
+    """Full, empty, stranger and admin: each with their pages and their session."""
     import django
 
     django.setup()
     from django.core.management import call_command
 
     from accounts.models import User
+    from storyapp.tests.admin_pages import admin_pages
     from storyapp.tests.pages import fill, pages, pages_for_strangers
 
     call_command("migrate", verbosity=0)
@@ -78,6 +82,7 @@ def _library() -> dict[str, tuple[Addresses, str]]:
         "full": (pages(owner), session_of(owner)),
         "empty": (pages(newcomer), session_of(newcomer)),
         "stranger": (pages_for_strangers(owner), ""),
+        "admin": ({**admin_pages(owner)}, session_of(owner)),
     }
 
 
@@ -88,6 +93,23 @@ def session_of(user: "User") -> str:
     client = Client()
     client.force_login(user)
     return client.cookies["sessionid"].value
+
+
+def show(page: "Page", origin: str, address: "Address") -> "Response":
+    """Open a page in the browser, sending the form that it is the answer to. Pictures and faces may still come."""
+    if isinstance(address, str):
+        response = page.goto(origin + address)
+    else:
+        page.goto(origin + address.path)
+        form = page.locator("form.panel")
+        for name, value in address.fields.items():
+            form.locator(f"[name={name}]").fill(value)
+        with page.expect_navigation() as navigation:
+            # Past what the browser itself would find wrong.
+            form.evaluate("form => form.submit()")
+        response = navigation.value
+    assert response is not None
+    return response
 
 
 def _combinations(people: dict[str, tuple[Addresses, str]]) -> dict[str, Combination]:
@@ -146,7 +168,7 @@ def _photograph(folder: Path, address: str, pages: Addresses, *, size: int, them
             context.add_cookies([{"name": "sessionid", "value": session, "url": address}])
         page = context.new_page()
         for name, path in pages.items():
-            page.goto(address + path)
+            show(page, address, path)
             page.evaluate(SETTLED)
             page.screenshot(path=folder / f"{name}.png", full_page=True)
         browser.close()

@@ -1,12 +1,13 @@
 """A library in which every page has something to show, and the addresses of all pages."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
 
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import SignInLink, User
+from accounts.models import ApiToken, SignInLink, User
 from gallery.models import Character, Image, Story
 from gallery.sample import SAMPLE_CHARACTER, SAMPLE_SCENES, SAMPLE_STYLE, SAMPLE_TITLE
 from generation.engine import work
@@ -36,8 +37,25 @@ LONG = (
 )
 
 
-def fill(owner: User) -> None:
-    """About 30 pictures by the sketch provider, in some 10 s, and a job that stands still in the middle."""
+TOKENS = ("Nightly script", "The children’s tablet", "Printing house, which fetches every finished story as a zip")
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A page that is only seen as the answer to the form of another one."""
+
+    path: str
+    fields: dict[str, str]
+
+
+Address = str | Sent
+
+
+def fill(owner: User, *, side: int = 1024) -> None:
+    """About 30 pictures by the sketch provider, in some 10 s, and a job that stands still in the middle.
+
+    With a smaller `side` it takes less; the pages lay out the same.
+    """
     mira, ember, robot = (
         Character.objects.create(owner=owner, name=name, appearance=appearance)
         for name, appearance in (SAMPLE_CHARACTER, FOX, ROBOT)
@@ -46,9 +64,9 @@ def fill(owner: User) -> None:
     casts = {"fox": (ember,), "Robot": (robot,)}
     for title, scenes in STORIES.items():
         cast = next((cast for word, cast in casts.items() if word in title), ())
-        _made(owner, title, scenes, cast)
-    _half_made(owner, (ember, robot))
-    job = _made(owner, SAMPLE_TITLE, SAMPLE_SCENES, (mira,), style=SAMPLE_STYLE)
+        _made(owner, title, scenes, cast, side=side)
+    _half_made(owner, (ember, robot), side=side)
+    job = _made(owner, SAMPLE_TITLE, SAMPLE_SCENES, (mira,), style=SAMPLE_STYLE, side=side)
     assert job.story is not None
     third, last = job.story.scenes.all()[2], job.story.scenes.all()[9]
     work(job=another_take(third).pk)
@@ -56,12 +74,13 @@ def fill(owner: User) -> None:
     last.text = f"{last.text} Outside it snows."
     last.save(update_fields=["text"])
     Image.objects.filter(scene=job.story.scenes.all()[8]).update(missing_since=timezone.now())
-    work(job=generate(owner, Asked(scenes=(LONG,), characters=(ember,), seed=7)).pk)
+    work(job=generate(owner, Asked(scenes=(LONG,), characters=(ember,), seed=7, width=side, height=side)).pk)
+    _tokens(owner)
 
 
-def pages(owner: User) -> dict[str, str]:
+def pages(owner: User) -> dict[str, Address]:
     """The address of every page, by the name of its picture in the contact sheet."""
-    pages = {
+    pages: dict[str, Address] = {
         "home": reverse("gallery:home"),
         "stories": reverse("gallery:stories"),
         "story-new": reverse("gallery:story_new"),
@@ -70,6 +89,7 @@ def pages(owner: User) -> dict[str, str]:
         "library": reverse("gallery:library"),
         "search-nothing": f"{reverse('gallery:library')}?q=submarine",
         "jobs": reverse("generation:jobs"),
+        "tokens": reverse("accounts:tokens"),
         "not-found": "/stories/nobody-has-this/",
     }
     story = Story.objects.visible_to(owner).filter(title=SAMPLE_TITLE).first()
@@ -102,10 +122,12 @@ def pages(owner: User) -> dict[str, str]:
         "job-open": open_job.get_absolute_url(),
         "generate": f"{reverse('generation:generate')}?story={story.slug}",
         "scene-edit": reverse("generation:scene_retry", args=[failed.job_id, failed.pk]),
+        "token-error": Sent(reverse("accounts:tokens"), {"name": ""}),
+        "token-made": Sent(reverse("accounts:tokens"), {"name": "The library’s website"}),
     }
 
 
-def pages_for_strangers(owner: User) -> dict[str, str]:
+def pages_for_strangers(owner: User) -> dict[str, Address]:
     """What is seen before one is signed in."""
     return {
         "sign-in": reverse("accounts:sign_in"),
@@ -115,15 +137,15 @@ def pages_for_strangers(owner: User) -> dict[str, str]:
 
 
 def _made(
-    owner: User, title: str, scenes: tuple[str, ...], cast: tuple[Character, ...], *, style: str = STYLE
+    owner: User, title: str, scenes: tuple[str, ...], cast: tuple[Character, ...], *, side: int, style: str = STYLE
 ) -> GenerationJob:
     story = Story(owner=owner, title=title, style=style)
-    job = generate(owner, Asked(scenes=scenes, story=story, characters=cast, seed=40))
+    job = generate(owner, Asked(scenes=scenes, story=story, characters=cast, seed=40, width=side, height=side))
     work(job=job.pk)
     return job
 
 
-def _half_made(owner: User, cast: tuple[Character, ...]) -> None:
+def _half_made(owner: User, cast: tuple[Character, ...], *, side: int) -> None:
     """Four pictures are made, two are being drawn, one was refused, one failed, the rest wait."""
     scenes = tuple(
         f"{words} {hour}"
@@ -131,7 +153,7 @@ def _half_made(owner: User, cast: tuple[Character, ...]) -> None:
         for words in ("The clockmaker opens his shop", "A cat sleeps on the roof", "The tower strikes", "A fox runs by")
     )
     story = Story(owner=owner, title="The clockmaker's night", style=STYLE)
-    job = generate(owner, Asked(scenes=scenes, story=story, characters=cast, seed=3))
+    job = generate(owner, Asked(scenes=scenes, story=story, characters=cast, seed=3, width=side, height=side))
     now = timezone.now()
     job.scenes.filter(position__gte=4).update(due_at=now + timedelta(days=365))
     work(job=job.pk)
@@ -160,3 +182,10 @@ def _half_made(owner: User, cast: tuple[Character, ...]) -> None:
         error_message="The provider did not answer within 120 s.",
         finished_at=now,
     )
+
+
+def _tokens(owner: User) -> None:
+    """One in use, one that nobody has used yet, one with a long name, one revoked."""
+    secrets = [ApiToken.objects.issue(owner, name) for name in (*TOKENS, "Old laptop")]
+    ApiToken.objects.use(secrets[0])
+    ApiToken.objects.filter(user=owner, name="Old laptop").revoke()

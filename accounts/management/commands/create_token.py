@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts.models import ApiToken, User
+from accounts.models import TOKEN_NAME_LENGTH, ApiToken, TooManyTokens, User
 
 
 class Command(BaseCommand):
@@ -16,5 +16,8 @@ class Command(BaseCommand):
         user = User.objects.filter(username=options["user"], is_active=True).first()
         if user is None:
             raise CommandError(f"There is nobody called {options['user']!r}.", returncode=2)
-        token = ApiToken.objects.issue(user, options["name"][:80])
+        try:
+            token = ApiToken.objects.issue(user, options["name"][:TOKEN_NAME_LENGTH])
+        except TooManyTokens as exc:
+            raise CommandError(str(exc), returncode=2) from exc
         self.stdout.write(f"A token for {user.username}, shown only now: {token}")
