@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.models import User
 from gallery import shelf
+from gallery.deletion import Deletion
 from gallery.forms import CharacterForm, StoryEditForm, StoryForm
 from gallery.models import Character, Image, Story
 from gallery.receipt import receipt
@@ -99,7 +100,7 @@ def story_edit(request: Request, slug: str) -> HttpResponse:
 def story_delete(request: Request, slug: str) -> HttpResponse:
     story = get_object_or_404(Story.objects.visible_to(request.user), slug=slug)
     if request.method == "POST":
-        story.delete()
+        Deletion(Story.objects.filter(pk=story.pk)).carry_out()
         messages.success(request, f"“{story.title}” is deleted.")
         return redirect("gallery:stories")
     pictures = Image.objects.visible_to(request.user).shown().filter(scene__story=story).count()
@@ -152,7 +153,7 @@ def character_edit(request: Request, slug: str) -> HttpResponse:
 def character_delete(request: Request, slug: str) -> HttpResponse:
     character = get_object_or_404(Character.objects.visible_to(request.user), slug=slug)
     if request.method == "POST":
-        character.delete()
+        Deletion(Character.objects.filter(pk=character.pk)).carry_out()
         messages.success(request, f"{character.name} is deleted. Their pictures stay.")
         return redirect("gallery:characters")
     return render(request, "gallery/character_delete.html", {"character": character})

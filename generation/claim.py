@@ -14,22 +14,33 @@ from django.db import transaction
 from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Subquery, When, Window
 from django.db.models.functions import Coalesce, Now, RowNumber
 
+from generation import kill_points
 from generation.models import Phase, ProviderAccount, SceneGeneration, Status
 from generation.repeated import repeated
 
 HOLDS_A_SLOT = Q(slot_until__gt=Now())
+# Seconds: a call begins a little after its claim, and ends a little after its deadline.
+GRACE_OF_A_CALL = 5.0
 
 
-@repeated
 def claim(free: int, *, job: UUID | None = None) -> list[SceneGeneration]:
     """Take up to `free` due scenes (of one job, or of anybody), each under a new token and a lease.
 
     The accounts' lock makes the limit hold over all workers. The UPDATE repeats the due condition, so that a
     scene which somebody else took meanwhile is not taken twice. Returns the rows as they stand afterwards.
     """
-    tag = uuid4()
+    return _claim(uuid4(), free, job)
+
+
+@repeated
+def _claim(tag: UUID, free: int, job: UUID | None) -> list[SceneGeneration]:
+    kill_points.reached("claim.before")
     with transaction.atomic():
-        for account, scenes in _choose(ProviderAccount.objects.lock_current(), free, job).items():
+        accounts = ProviderAccount.objects.lock_current()
+        kill_points.reached("claim.locked")
+        # Where the answer to an earlier commit was lost, they are ours already.
+        free -= SceneGeneration.objects.filter(tag=tag).count()
+        for account, scenes in _choose(accounts, free, job).items():
             due = SceneGeneration.objects.due().filter(pk__in=scenes)
             locked = list(due.order_by("pk").select_for_update(skip_locked=True).values_list("pk", flat=True))
             due.filter(pk__in=locked).update(
@@ -37,9 +48,11 @@ def claim(free: int, *, job: UUID | None = None) -> list[SceneGeneration]:
                 **{"token": F("token") + 1, "attempt": F("attempt") + 1, "waiting_for": ""},
                 request_token=Coalesce("request_token", F("token") + 1),
                 lease_until=Now() + timedelta(seconds=settings.GENERATION_LEASE),
-                slot_until=Now() + timedelta(seconds=account.longest_call),
+                slot_until=Now() + timedelta(seconds=account.longest_call + GRACE_OF_A_CALL),
                 **{"started_at": Coalesce("started_at", Now()), "claimed_at": Now(), "changed_at": Now()},
             )
+        kill_points.reached("claim.written")
+    kill_points.reached("claim.after")
     return list(SceneGeneration.objects.filter(tag=tag).select_related("account").order_by("position"))
 
 

@@ -22,8 +22,8 @@ from django.core.files.storage import default_storage
 from gallery.picture import NotAPicture, check_picture
 from gallery.storing import PictureRefused, RemoteStorage, StorageError, StorageRefused
 from gallery.thumbnails import make_thumbnails
-from generation import transitions
-from generation.claim import claim
+from generation import kill_points, transitions
+from generation.claim import GRACE_OF_A_CALL, claim
 from generation.models import SceneGeneration, SceneGenerationQuerySet
 from generation.providers import get_provider
 from generation.providers.base import Embedding, ImageRequest
@@ -35,25 +35,33 @@ from generation.providers.exceptions import (
     ProviderUnavailable,
     RequestRefused,
 )
+from generation.scene_log import note
 from generation.transitions import Made
 
 LOOK_EVERY = 1.0
 LINGER = 15.0
-GRACE_OF_A_CALL = 5.0
 GRACE_OF_AN_UPLOAD = 10.0
 HANGING_AT_MOST = 3
 FAREWELL = 30.0
 
-log = logging.getLogger(__name__)
+
+class Stop(Event):
+    """Set it to end the work early: nothing more is claimed, and what runs has `farewell` seconds to end.
+
+    They may be shortened at any time. What has not ended by then is handed back.
+    """
+
+    def __init__(self, *, farewell: float = FAREWELL) -> None:
+        super().__init__()
+        self.farewell = farewell
 
 
-def work(*, job: UUID | None = None, stop: Event | None = None) -> bool:
-    """Make due scenes (of one job, or of anybody) until there are none, and none become due within 15 s.
+def work(*, job: UUID | None = None, stop: Stop | None = None) -> bool:
+    """Make due scenes (of one job, or of anybody) until there are none, and none become due within 15 s, or `stop`.
 
-    Set `stop` to end early: nothing more is claimed, what runs has 30 s to end, the rest is handed back.
     Returns whether every thread has ended; after False only `os._exit` ends the process.
     """
-    return Engine(job=job, stop=stop or Event()).run()
+    return Engine(job=job, stop=stop or Stop()).run()
 
 
 class LeaseOver(Exception):
@@ -95,7 +103,7 @@ class Work:
 
 
 class Engine:
-    def __init__(self, *, job: UUID | None, stop: Event) -> None:
+    def __init__(self, *, job: UUID | None, stop: Stop) -> None:
         self.job = job
         self.stop = stop
         self.threads: int = settings.GENERATION_THREADS
@@ -132,7 +140,7 @@ class Engine:
             work = Work(scene, leased_until=before + settings.GENERATION_LEASE)
             self.works.add(work)
             self._begin_call(work)
-            _log("scene.claimed", scene, attempt=scene.attempt)
+            note("scene.claimed", scene, provider=scene.provider, **_account(scene))
 
     def _follow(self) -> None:
         """Until a step ends, a second at most; then write what ended, renew the leases, write off what hangs."""
@@ -163,8 +171,11 @@ class Engine:
         except LeaseOver:
             self._drop(work)
         except ProviderError as exc:
-            self._end(work, "scene.call_failed", transitions.call_failed(work.scene, exc), code=exc.code)
+            note("scene.call_failed", work.scene, code=exc.code)
+            self._end(work, transitions.call_failed(work.scene, exc))
         else:
+            received = made.variation.bytes_received
+            note("scene.called", work.scene, seconds=round(made.seconds, 3), bytes_received=received)
             name = transitions.object_name(work.scene, made.picture)
             before = boottime()
             if transitions.begin_saving(work.scene, made, name):
@@ -188,32 +199,39 @@ class Engine:
             self._drop(work)
         except (PictureRefused, StorageRefused) as exc:
             refused = _refused(exc, work.scene, made)
-            self._end(work, "scene.storing_failed", transitions.call_failed(work.scene, refused), code=refused.code)
+            note("scene.storing_failed", work.scene, code=refused.code)
+            self._end(work, transitions.call_failed(work.scene, refused))
         except StoringFailed as exc:
-            moved = transitions.storing_failed(work.scene, exc.code, exc.message)
-            self._end(work, "scene.storing_failed", moved, code=exc.code)
+            note("scene.storing_failed", work.scene, code=exc.code)
+            self._end(work, transitions.storing_failed(work.scene, exc.code, exc.message))
         else:
             moved = transitions.save(work.scene, made, name, save_seconds=seconds)
-            self._end(work, "scene.saved", moved, variations_offered=made.variation.offered, downloaded=1, uploaded=1)
+            kill_points.reached("commit.after")
+            if moved:
+                offered = made.variation.offered
+                note("scene.saved", work.scene, object=name, variations_offered=offered, downloaded=1, uploaded=1)
+            self._end(work, moved)
 
-    def _end(self, work: Work, event: str, moved: bool, **fields: object) -> None:
-        if not moved:
-            return self._drop(work)
-        self.works.discard(work)
-        return _log(event, work.scene, **fields)
+    def _end(self, work: Work, moved: bool) -> None:
+        if moved:
+            self.works.discard(work)
+        else:
+            self._drop(work)
 
     def _drop(self, work: Work) -> None:
         """The scene is somebody else's, cancelled or gone: of all we have of it only the slot is given back."""
         self.works.discard(work)
         transitions.give_slot_back(work.scene)
-        _log("scene.dropped", work.scene)
+        note("scene.dropped", work.scene)
 
     def _write_off_hanging(self) -> None:
-        for work in [work for work in self.works if boottime() > work.step_ends]:
+        now = boottime()
+        # What has ended meanwhile is not late: it is looked at next.
+        for work in [work for work in self.works if now > work.step_ends and not work.step.done()]:
             self.works.discard(work)
             self.hanging.add(work.step)
+            note("scene.written_off", work.scene, level=logging.WARNING)
             work.write_off()
-            _log("scene.written_off", work.scene)
         self.hanging = {step for step in self.hanging if not step.done()}
 
     def _renew(self) -> None:
@@ -228,20 +246,21 @@ class Engine:
             lost = [work for work in held if (work.scene.pk, work.scene.token) not in ours]
         else:
             lost = []
+        for work in lost:
+            note("scene.lease_lost", work.scene, level=logging.WARNING)
         for work in held:
             work.leased_until = 0.0 if work in lost else before + settings.GENERATION_LEASE
         self.renew_at = before + settings.GENERATION_LEASE / 4
 
     def _finish(self) -> None:
-        """Let what runs come to its end, when stopped for 30 s at most, and hand the rest back."""
+        """Let what runs come to its end, when stopped for as long as that says, and hand the rest back."""
         until = float("inf")
         while self.works and boottime() < until:
             self._follow()
             if self.stop.is_set():
-                until = min(until, boottime() + FAREWELL)
+                until = min(until, boottime() + self.stop.farewell)
         if self.works:
-            count = transitions.hand_back({work.scene.tag for work in self.works if work.scene.tag})
-            log.info("scenes.handed_back", extra={"count": count})
+            transitions.hand_back([work.scene for work in self.works])
 
 
 def _call(work: Work) -> Made:
@@ -250,6 +269,7 @@ def _call(work: Work) -> Made:
     scene = work.scene
     began = time.monotonic()
     received = 0
+    kill_points.reached("call.before")
     try:
         variation = get_provider(scene.provider).first_variation(_request(work, began))
         received = variation.bytes_received
@@ -261,8 +281,9 @@ def _call(work: Work) -> Made:
     except ProviderConfigurationError as exc:
         raise NotEntitled("This provider is not set up here.", provider=scene.provider) from exc
     except Exception as exc:
-        log.exception("provider.broken", extra={"provider": scene.provider, "scene": scene.pk})
+        note("provider.broken", scene, level=logging.ERROR, exc_info=True, provider=scene.provider)
         raise ProviderUnavailable("The provider failed in an unexpected way.", provider=scene.provider) from exc
+    kill_points.reached("call.after")
     return Made(variation, picture, time.monotonic() - began)
 
 
@@ -284,6 +305,11 @@ def _request(work: Work, began: float) -> ImageRequest:
     )
 
 
+def _account(scene: SceneGeneration) -> dict[str, Any]:
+    """Which of the provider's accounts, where it has a name."""
+    return {"account": scene.account.name} if scene.account and scene.account.name else {}
+
+
 def _longest_call(scene: SceneGeneration) -> float:
     return scene.account.longest_call if scene.account else settings.GENERATION_DEADLINE
 
@@ -293,6 +319,7 @@ def _store(work: Work, made: Made, name: str) -> float:
     began = time.monotonic()
     ends = began + settings.GENERATION_UPLOAD_DEADLINE
     pause = 0.25
+    kill_points.reached("upload.before")
     while True:
         work.check_lease()
         try:
@@ -301,23 +328,25 @@ def _store(work: Work, made: Made, name: str) -> float:
         except (PictureRefused, StorageRefused):
             raise
         except Exception as exc:  # Every storage raises errors of its own.
-            log.warning("storing.again", extra={"scene": work.scene.pk, "error": type(exc).__name__})
+            note("storing.again", work.scene, level=logging.WARNING, error=type(exc).__name__)
             if time.monotonic() + pause > ends:
                 raise _storing_failed(exc) from exc
         time.sleep(pause)
         pause = min(8.0, pause * 2)
+    kill_points.reached("upload.original")
     if not isinstance(default_storage, RemoteStorage):
-        _store_small_sizes(made, name)
+        _store_small_sizes(work.scene, made, name)
+    kill_points.reached("upload.after")
     return time.monotonic() - began
 
 
-def _store_small_sizes(made: Made, name: str) -> None:
+def _store_small_sizes(scene: SceneGeneration, made: Made, name: str) -> None:
     """The picture is whole without them: a failure here must not cost it."""
     try:
         for size, content in make_thumbnails(made.picture.content).items():
             default_storage.save(f"{name}-{size}", ContentFile(content))
     except Exception as exc:  # noqa: BLE001 - whatever it was, the picture is in storage
-        log.warning("small_sizes.failed", extra={"object": name, "error": type(exc).__name__})
+        note("small_sizes.failed", scene, level=logging.WARNING, object=name, error=type(exc).__name__)
 
 
 def _refused(exc: StorageError, scene: SceneGeneration, made: Made) -> ProviderError:
@@ -335,7 +364,3 @@ def boottime() -> float:
     """Seconds on a clock that goes on while the machine sleeps, as leases do."""
     clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
     return time.clock_gettime(clock)
-
-
-def _log(event: str, scene: SceneGeneration, **fields: object) -> None:
-    log.info(event, extra={"job": scene.job_id, "scene": scene.pk, "token": scene.token, **fields})

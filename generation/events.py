@@ -30,6 +30,8 @@ from generation.slots import LEASE_GRACE, Slot, slots
 
 MOST_JOBS = 20
 SECONDS_BETWEEN_READS = 1.0
+# Who goes before a waiting scene changes with other people's scenes, of which its job's line says nothing.
+SECONDS_BETWEEN_READS_OF_THE_LINE = 5.0
 SECONDS_BETWEEN_SIGNS_OF_LIFE = 15.0
 # A stream that ends is opened again by the browser: the person's rights are looked at afresh.
 STREAM_LASTS = 300.0
@@ -80,12 +82,18 @@ class Mark:
     counts: tuple[int, ...]
     changed_at: datetime | None
 
+    @property
+    def has_waiting(self) -> bool:
+        """The first count is that of the queued ones, as in `Status`."""
+        return any(self.counts[:1])
+
 
 @dataclass(frozen=True, slots=True)
 class News:
     job: UUID
     text: str
     is_last: bool
+    has_slots: bool = True
 
 
 Queue = asyncio.Queue[News | None]
@@ -98,6 +106,7 @@ class Watched:
     queues: set[Queue] = field(default_factory=set)
     mark: Mark | None = None
     sent: Sent = field(default_factory=dict)
+    line_read_at: float = field(default_factory=monotonic)
 
 
 class Watcher:
@@ -145,10 +154,15 @@ class Watcher:
         for job, before in known.items():
             mark = marks.get(job, GONE)
             watched = self.watched.get(job)
-            if watched is not None and mark != before:
-                news, sent = await _in_thread(partial(_changes, job, before, watched.sent))
+            if watched is None:
+                continue
+            line = mark.has_waiting and monotonic() - watched.line_read_at >= SECONDS_BETWEEN_READS_OF_THE_LINE
+            if line:
+                watched.line_read_at = monotonic()
+            if line or mark != before:
+                news, sent = await _in_thread(partial(_changes, job, before, watched.sent, line))
                 watched.mark, watched.sent = mark, sent
-                for queue in watched.queues:
+                for queue in watched.queues if mark != before or news.has_slots else ():
                     _put(queue, news)
 
 
@@ -212,9 +226,11 @@ def _whole_state(job: UUID, since: datetime | None) -> tuple[Mark, News, Sent]:
     return mark, news, sent
 
 
-def _changes(job: UUID, before: Mark, sent: Sent) -> tuple[News, Sent]:
-    recent = Q(changed_at__gt=before.changed_at - OVERLAP) if before.changed_at else Q()
-    return _read(job, recent | Q(status=Status.RUNNING, lease_until__lt=Now()), sent)
+def _changes(job: UUID, before: Mark, sent: Sent, line: bool = False) -> tuple[News, Sent]:
+    """`line`: also what all that wait are waiting for by now."""
+    which = Q(changed_at__gt=before.changed_at - OVERLAP) if before.changed_at else Q()
+    which |= Q(status=Status.RUNNING, lease_until__lt=Now())
+    return _read(job, which | Q(status=Status.QUEUED) if line else which, sent)
 
 
 def _read(job: UUID, which: Q, sent: Sent) -> tuple[News, Sent]:
@@ -225,12 +241,12 @@ def _read(job: UUID, which: Q, sent: Sent) -> tuple[News, Sent]:
     shown = progress(row)
     found = slots(row.scenes.filter(which))
     fresh = [slot for slot in found if sent.get(slot.id) != _looks(slot)]
-    news = News(job, _text(shown, fresh), is_last=not shown.is_open)
-    return news, {slot.id: _looks(slot) for slot in found}
+    news = News(job, _text(shown, fresh), is_last=not shown.is_open, has_slots=bool(fresh))
+    return news, {**sent, **{slot.id: _looks(slot) for slot in found}}
 
 
 def _looks(slot: Slot) -> tuple[object, ...]:
-    return slot.state, slot.row.phase, slot.row.token, slot.row.changed_at, slot.row.due_at
+    return slot.state, slot.row.phase, slot.row.token, slot.row.changed_at, slot.row.due_at, slot.wait
 
 
 def _text(shown: Progress, found: list[Slot]) -> str:

@@ -5,13 +5,14 @@ from datetime import timedelta
 from typing import Self
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Count, Max, Min, Q
 from django.db.models.functions import Now
 from django.urls import reverse
 
 from accounts.models import User
 from gallery.models import SEEDS, Character, OwnedQuerySet, Scene, Story
+from generation.repeated import repeated
 
 
 class Status(models.TextChoices):
@@ -179,31 +180,50 @@ class SceneGenerationQuerySet(OwnedQuerySet["SceneGeneration"]):
         closed = ProviderAccount.objects.closed_providers(within=moment)
         return self.due(within=moment).exclude(provider__in=closed)
 
+    def locked(self) -> Self:
+        """These rows, locked in the order of their ids, which keeps two writes of many rows from a deadlock.
+
+        For a transaction that goes on to write them, under the same conditions.
+        """
+        return self.filter(pk__in=list(self.order_by("pk").select_for_update().values_list("pk", flat=True)))
+
+    @repeated
     def cancel(self) -> int:
         """One UPDATE of what has not ended. Returns how many were moved."""
-        return self.filter(status__in=OPEN).update(
-            status=Status.CANCELLED,
-            phase="",
-            waiting_for="",
-            lease_until=None,
-            finished_at=Now(),
-            changed_at=Now(),
-        )
+        with transaction.atomic():
+            return (
+                self.filter(status__in=OPEN)
+                .locked()
+                .update(
+                    status=Status.CANCELLED,
+                    phase="",
+                    waiting_for="",
+                    lease_until=None,
+                    finished_at=Now(),
+                    changed_at=Now(),
+                )
+            )
 
+    @repeated
     def retry(self) -> int:
         """One UPDATE of what failed: a new round, with the same seed, token and request. Returns how many."""
-        return self.filter(status=Status.FAILED).update(
-            status=Status.QUEUED,
-            attempt=0,
-            waits=0,
-            waiting_since=None,
-            waiting_for="",
-            error_code="",
-            error_message="",
-            due_at=Now(),
-            finished_at=None,
-            changed_at=Now(),
-        )
+        with transaction.atomic():
+            return (
+                self.filter(status=Status.FAILED)
+                .locked()
+                .update(
+                    status=Status.QUEUED,
+                    attempt=0,
+                    waits=0,
+                    waiting_since=None,
+                    waiting_for="",
+                    error_code="",
+                    error_message="",
+                    due_at=Now(),
+                    finished_at=None,
+                    changed_at=Now(),
+                )
+            )
 
 
 class SceneGeneration(models.Model):

@@ -1,6 +1,7 @@
 """Objects in storage that no picture holds: who may delete them, and when."""
 
 import logging
+import time
 from datetime import timedelta
 
 from django.core.files.storage import storages
@@ -8,10 +9,14 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 
 from gallery.models import Image, Upload, object_names
+from gallery.storing import StorageError
+from generation import kill_points
 from generation.models import SceneGeneration, Status
 
 A_LATE_UPLOAD_MAY_LAND = timedelta(minutes=15)
 BATCH = 500
+# Seconds after which the rest is left to the next round: the sweep has scenes to rescue, too.
+LONGEST_ROUND = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -23,17 +28,41 @@ def delete_unwanted() -> int:
     First the object, then the entry; the entry only after a delete made 15 minutes after it was written, since
     an upload of a killed worker may still land.
     """
+    named = _unwanted().order_by("storage").values_list("storage", flat=True).distinct()
+    return sum(_delete_in(storage) for storage in list(named))
+
+
+def _delete_in(storage: str) -> int:
+    """What one storage holds: what others hold is not to wait for one that is away, or no longer set up."""
     done = 0
-    for upload in _unwanted()[:BATCH]:
+    ends = time.monotonic() + LONGEST_ROUND
+    for upload in _unwanted().filter(storage=storage)[:BATCH]:
+        if time.monotonic() > ends:
+            break
         try:
-            for name in object_names(upload.name):
-                storages[upload.storage].delete(name)
+            _delete_objects(upload)
         except OSError as exc:
-            # That storage is away, or no longer set up: what others hold is not to wait for it.
             log.warning("object.not_deleted", extra={"object": upload.name, "error": type(exc).__name__})
+            if isinstance(exc, StorageError):
+                # It would say the same of the others, and may take its time for it.
+                break
             continue
-        old_enough = Upload.objects.filter(pk=upload.pk, created_at__lte=Now() - A_LATE_UPLOAD_MAY_LAND)
-        done += old_enough.delete()[0]
+        done += _end_entry(upload)
+    return done
+
+
+def _delete_objects(upload: Upload) -> None:
+    for name in object_names(upload.name):
+        kill_points.reached("object.before")
+        storages[upload.storage].delete(name)
+        kill_points.reached("object.after")
+
+
+def _end_entry(upload: Upload) -> int:
+    kill_points.reached("entry.before")
+    old_enough = Upload.objects.filter(pk=upload.pk, created_at__lte=Now() - A_LATE_UPLOAD_MAY_LAND)
+    done = old_enough.delete()[0]
+    kill_points.reached("entry.after")
     return done
 
 

@@ -5,8 +5,10 @@ from django.db import transaction
 from gallery.models import Scene
 from gallery.prompts import compose
 from generation.models import SceneGeneration
+from generation.repeated import repeated
 
 
+@repeated
 def retry_scene(row: SceneGeneration, *, text: str | None = None) -> bool:
     """Whether this call moved it. With `text` its scene says that from now on, and the prompt is put together anew."""
     with transaction.atomic():

@@ -16,6 +16,7 @@ from typing_extensions import TypedDict
 from gallery.models import Image
 from generation.models import GenerationJob, SceneGenerationQuerySet, Status
 from generation.progress import SHAPES_IN_ORDER, Totals
+from generation.waiting import Wait, waits
 
 Id = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
 Moment = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
@@ -30,6 +31,7 @@ COLUMNS = (
     *("pk", "position", "status", "phase", "attempt", "error_code", "error_message", "waiting_for", "due_at"),
     *("seed", "model", "provider", "variations_offered", "bytes_received", "started_at", "finished_at"),
     *("scene__text", "job_id", "job__created_at", "picture"),
+    *("owner_id", "account_id", "request_token"),
 )
 
 
@@ -95,7 +97,7 @@ class JobJson(JobSummaryJson):
 
 
 def job_as_json(job: GenerationJob, *, base_address: str | None = None) -> JobJson:
-    """Plain values, ready for `json.dumps`; times are RFC 3339 in UTC. One query, and nothing is changed.
+    """Plain values, ready for `json.dumps`; times are RFC 3339 in UTC. Few queries, and nothing is changed.
 
     `base_address` (`https://stories.example`) is what the pictures' addresses begin with.
     """
@@ -107,7 +109,8 @@ def scenes_as_job(scenes: SceneGenerationQuerySet, *, base_address: str | None =
     """The same for all scenes of a job that is not fetched yet. None where there are none.
 
     One query for everything, so that all of it tells of one moment, and for plain values: to poll a job of 1,000
-    scenes is common, and making their rows into objects would take most of the time.
+    scenes is common, and making their rows into objects would take most of the time. Three more where any waits,
+    for what it waits for.
     """
     kept = Image.objects.shown().filter(generation_id=OuterRef("pk"))
     picture = Subquery(kept.values(columns=JSONObject(**{name: name for name in IMAGE_COLUMNS})))
@@ -117,9 +120,9 @@ def scenes_as_job(scenes: SceneGenerationQuerySet, *, base_address: str | None =
     begun = [row.started_at for row in rows if row.started_at]
     ended = [row.finished_at for row in rows if row.finished_at]
     counted = Counter(row.status for row in rows)
-    first, now, address = rows[0], timezone.now(), _address_of_pictures(base_address)
+    first, waiting, address = rows[0], waits(rows, timezone.now()), _address_of_pictures(base_address)
     summary = _summary(first.job_id, first.job__created_at, counted, min(begun, default=None), max(ended, default=None))
-    return {**summary, "scenes": [_scene(row, address, now) for row in rows]}
+    return {**summary, "scenes": [_scene(row, address, waiting.get(row.pk)) for row in rows]}
 
 
 def summary_as_json(job: GenerationJob) -> JobSummaryJson:
@@ -161,20 +164,19 @@ def _summary(
     }
 
 
-def _scene(row: Any, address: str | None, now: datetime) -> SceneJson:
-    is_queued = row.status == Status.QUEUED
+def _scene(row: Any, address: str | None, wait: Wait | None) -> SceneJson:
     has_failed = row.status == Status.FAILED
     return {
         "id": str(row.pk),
         "position": row.position,
         "prompt": row.scene__text,
         "status": row.status,
-        "phase": "waiting" if is_queued else row.phase or None,
+        "phase": "waiting" if wait else row.phase or None,
         "attempt": row.attempt,
         # What is tried again has a reason to wait, which is what went wrong the last time, and no error yet.
         "error": {"code": row.error_code, "message": row.error_message} if has_failed else None,
-        "waiting_for": (row.waiting_for or row.error_message or None) if is_queued else None,
-        "waiting_until": rfc3339(row.due_at) if is_queued and row.due_at > now else None,
+        "waiting_for": wait.sentence if wait else None,
+        "waiting_until": rfc3339(wait.until) if wait and wait.until else None,
         "image": _image(row.picture, address) if row.picture else None,
         "seed": row.seed,
         "model": row.model,

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from gallery.models import Image
 from generation.models import OPEN, Phase, SceneGeneration, Status
+from generation.waiting import Wait, waits
 
 NEW_FOR = timedelta(seconds=10)
 # A page that asks a moment after a lease ended would call a healthy renewal "resuming".
@@ -106,11 +107,13 @@ def tone_of(prompt: str, seed: int) -> str:
 
 @dataclass(frozen=True)
 class Slot:
-    """The fixed place of one scene on a page. `image` is None until it is saved, and after it was deleted."""
+    """The fixed place of one scene on a page. `image` is None until it is saved, and after it was deleted; `wait` is
+    there while it is queued."""
 
     row: SceneGeneration
     image: Image | None
     now: datetime
+    wait: Wait | None = None
 
     @property
     def id(self) -> UUID:
@@ -158,9 +161,8 @@ class Slot:
 
     @property
     def until(self) -> datetime | None:
-        """The moment before which nothing is tried, where that is still ahead."""
-        waits = self.state in (State.HELD, State.RETRYING) and self.row.due_at > self.now
-        return self.row.due_at if waits else None
+        """The moment before which nothing is tried, where that is known and still ahead."""
+        return self.wait.until if self.wait else None
 
     @property
     def seconds_left(self) -> int:
@@ -185,7 +187,12 @@ class Slot:
 
     @property
     def waiting_for(self) -> str:
-        return self.row.waiting_for if self.state == State.HELD else ""
+        return self.wait.thing if self.wait and self.state != State.RETRYING else ""
+
+    @property
+    def note(self) -> str:
+        """More about what it waits for, in a word or two."""
+        return self.wait.note if self.wait else ""
 
     @property
     def is_refused(self) -> bool:
@@ -204,12 +211,13 @@ def number_of(row: SceneGeneration) -> int:
 
 
 def slots(rows: QuerySet[SceneGeneration]) -> list[Slot]:
-    """Two queries: the rows with their scenes, and the pictures of those that are saved."""
+    """Two queries: the rows with their scenes, and the pictures of those that are saved. Three more where any waits."""
     found = list(rows.select_related("scene"))
     now = timezone.now()
+    waiting = waits(found, now)
     saved = [row.pk for row in found if row.status == Status.SAVED]
     images = {image.generation_id: image for image in Image.objects.shown().filter(generation_id__in=saved)}
-    return [Slot(row, _with_scene(images.get(row.pk), row), now) for row in found]
+    return [Slot(row, _with_scene(images.get(row.pk), row), now, waiting.get(row.pk)) for row in found]
 
 
 def _with_scene(image: Image | None, row: SceneGeneration) -> Image | None:

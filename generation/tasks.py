@@ -6,13 +6,15 @@ import math
 import os
 import signal
 import sys
-from threading import Event
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import django_rq
 from django.conf import settings
+from redis.client import Pipeline
 from redis.exceptions import RedisError
-from rq import Queue, Worker
+from rq import Queue, Worker, worker_registration
 from rq.job import Job
 
 from generation import engine, transitions
@@ -22,14 +24,16 @@ QUEUE = "default"
 PR_SET_PDEATHSIG = 1
 
 log = logging.getLogger(__name__)
-stop = Event()
+stop = engine.Stop()
 
 
 def work() -> None:
-    """The task of every wake-up: make whatever is due, whoever asked for it."""
+    """The task of every wake-up: make whatever is due, whoever asked for it.
+
+    What it leaves behind, because it was stopped or is worn out, is for the others, or for itself started again.
+    """
     engine.work(stop=stop)
-    if SceneGeneration.objects.claimable().exists() and not stop.is_set():
-        wake(1)
+    _wake_for_what_is_due()
 
 
 def wake(scenes: int) -> None:
@@ -45,17 +49,46 @@ def wake(scenes: int) -> None:
 
 def rescue() -> None:
     """What the sweep calls: end what nobody can end any more, and wake workers for what is due."""
-    if failed := transitions.fail_exhausted():
-        log.warning("scenes.interrupted_too_often", extra={"count": failed})
+    transitions.fail_exhausted()
+    _wake_for_what_is_due()
+
+
+def _wake_for_what_is_due() -> None:
     if due := SceneGeneration.objects.claimable().count():
         wake(due)
 
 
 class SceneWorker(Worker):
-    """RQ's forking worker, whose stop reaches the process that does the work."""
+    """RQ's forking worker, whose stop reaches the process that does the work, and which outlasts the queue server."""
+
+    # Seconds between two looks whether a queue server that was away is back.
+    max_connection_wait_time = 5.0
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """Also says again that there is this worker: a queue server that has lost everything would never know."""
+        super().heartbeat(timeout, pipeline)
+        worker_registration.register(self, pipeline)
+
+    def set_current_job_working_time(self, current_job_working_time: float, pipeline: Pipeline | None = None) -> None:
+        with _said_where_it_is_heard():
+            super().set_current_job_working_time(current_job_working_time, pipeline)
+
+    def maintain_heartbeats(self, job: Job) -> None:
+        with _said_where_it_is_heard():
+            super().maintain_heartbeats(job)
+
+    def teardown(self) -> None:
+        try:
+            super().teardown()
+        finally:
+            # Where nobody heard of the end, RQ leaves the thread that listens for its commands.
+            listening: Any = self.pubsub_thread
+            if listening:
+                listening.stop()
 
     def handle_warm_shutdown_request(self) -> None:
         super().handle_warm_shutdown_request()
+        stop.set()
         if self.horse_pid:
             os.kill(self.horse_pid, signal.SIGTERM)
 
@@ -66,6 +99,15 @@ class SceneWorker(Worker):
     def main_work_horse(self, job: Job, queue: Queue) -> Any:
         _die_with_parent()
         return super().main_work_horse(job, queue)
+
+
+@contextmanager
+def _said_where_it_is_heard() -> Iterator[None]:
+    """While a horse runs: its work needs no queue server, and would be killed along with a worker that gives up."""
+    try:
+        yield
+    except RedisError as exc:
+        log.warning("queue.away", extra={"error": type(exc).__name__})
 
 
 def _die_with_parent() -> None:

@@ -4,6 +4,7 @@ Every write carries the token and counts rows: where it moves nothing, the scene
 now, and the caller drops all it has. Each function is one transaction and may be repeated.
 """
 
+import logging
 import random
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from django.db.models.functions import Coalesce, Greatest, Now
 
 from gallery.models import Image, Scene, Upload
 from gallery.picture import Picture
+from generation import kill_points
 from generation.models import (
     Phase,
     ProviderAccount,
@@ -36,12 +38,16 @@ from generation.providers.exceptions import (
     ServerGone,
 )
 from generation.repeated import repeated
+from generation.scene_log import note
 
 WAITS = 20
 PATIENCE = timedelta(hours=1)
 LONGEST_WAIT = 600.0
 A_GONE_SERVER_RESTS = 30.0
+INTERRUPTED = "interrupted"
 NO_SCENE = {"lease_until": None, "slot_until": None, "phase": "", "changed_at": Now()}
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,7 @@ def refuse_bytes_of_another_prompt(scene: SceneGeneration, made: Made) -> None:
 @repeated
 def begin_saving(scene: SceneGeneration, made: Made, name: str) -> bool:
     """The call ended with a picture: renew the lease, give the slot back, and note the object before it exists."""
+    kill_points.reached("intent.before")
     with transaction.atomic():
         moved = _mine(scene).update(
             phase=Phase.SAVING,
@@ -89,12 +96,15 @@ def begin_saving(scene: SceneGeneration, made: Made, name: str) -> bool:
         if moved:
             entry = {"storage": settings.MEDIA_STORAGE, "generation_id": scene.pk, "token": scene.token}
             Upload.objects.get_or_create(name=name, defaults=entry)
+        kill_points.reached("intent.written")
+    kill_points.reached("intent.after")
     return bool(moved)
 
 
 @repeated
 def save(scene: SceneGeneration, made: Made, name: str, *, save_seconds: float) -> bool:
     """The object is in storage: the scene is saved and has its picture, both or neither."""
+    kill_points.reached("commit.before")
     with transaction.atomic():
         # The lock orders two takes of one scene that end together: one of them is chosen.
         Scene.objects.select_for_update().filter(pk=scene.scene_id).first()
@@ -110,6 +120,8 @@ def save(scene: SceneGeneration, made: Made, name: str, *, save_seconds: float) 
         if moved:
             _keep(scene, made, name, save_seconds)
             Upload.objects.filter(name=name).delete()
+        kill_points.reached("commit.written")
+    kill_points.reached("commit.lost_answer")
     # Nothing moved, and yet this very object is kept: the answer to the first commit was lost on its way.
     return bool(moved) or Image.objects.filter(generation_id=scene.pk, name=name).exists()
 
@@ -179,42 +191,55 @@ def _again(scene: SceneGeneration, error: ProviderError) -> bool:
 
 def _wait(scene: SceneGeneration, error: ProviderError, *, seconds: float, **values: None) -> bool:
     """The attempt is given back: a provider that says "not now" has not tried. Not for ever, though."""
+    learned = {**_learned(scene, error), **values}
     waited_out = Q(waits__gte=WAITS) | Q(waiting_since__lte=Now() - PATIENCE)
     if SceneGeneration.objects.filter(waited_out, pk=scene.pk).exists():
-        return _fail(scene, error.code, f"The provider kept us waiting: {error.message}")
+        return _fail(scene, error.code, f"The provider kept us waiting: {error.message}", **learned)
     return _queue_again(
         scene,
         error.code,
         error.message,
         seconds=seconds,
         attempt=scene.attempt - 1,
-        bytes_received=scene.bytes_received + error.bytes_received,
         waits=scene.waits + 1,
         waiting_since=Coalesce("waiting_since", Now()),
         waiting_for="the provider",
-        **values,
+        **learned,
     )
 
 
-@repeated
 def _queue_again(scene: SceneGeneration, code: str, message: str, *, seconds: float, **values: Any) -> bool:
     due = {"status": Status.QUEUED, "due_at": Now() + timedelta(seconds=seconds)}
-    moved = _mine(scene).update(**{**NO_SCENE, **due, "error_code": code, "error_message": message, **values})
-    return bool(moved)
+    moved = _let_go(scene, **due, error_code=code, error_message=message, **values)
+    if moved:
+        note("scene.queued_again", scene, code=code, seconds=round(seconds, 3))
+    return moved
 
 
-@repeated
 def _fail(scene: SceneGeneration, code: str, message: str, **values: Any) -> bool:
     ended = {"status": Status.FAILED, "finished_at": Now(), "error_code": code, "error_message": message}
-    return bool(_mine(scene).update(**{**NO_SCENE, **ended, **values}))
+    moved = _let_go(scene, **ended, **values)
+    if moved:
+        note("scene.failed", scene, code=code)
+    return moved
 
 
 @repeated
+def _let_go(scene: SceneGeneration, **values: Any) -> bool:
+    return bool(_mine(scene).update(**{**NO_SCENE, **values}))
+
+
 def _stop_job(scene: SceneGeneration, error: NotEntitled) -> None:
     """Without key or credit no further call of this job begins. Those already begun may end."""
+    if stopped := _fail_queued(scene, error):
+        log.warning("job.stopped", extra={"job": scene.job_id, "code": error.code, "count": stopped})
+
+
+@repeated
+def _fail_queued(scene: SceneGeneration, error: NotEntitled) -> int:
     with transaction.atomic():
         queued = SceneGeneration.objects.filter(job=scene.job_id, provider=scene.provider, status=Status.QUEUED)
-        _locked(queued).update(
+        return queued.locked().update(
             status=Status.FAILED,
             error_code=error.code,
             error_message=error.message,
@@ -234,8 +259,8 @@ def give_slot_back(scene: SceneGeneration) -> None:
 def renew(tags: Collection[UUID], scenes: Collection[UUID]) -> int:
     """Prolong all leases of this process in one UPDATE. Returns how many were still its own."""
     with transaction.atomic():
-        mine = _locked(SceneGeneration.objects.filter(tag__in=tags, pk__in=scenes, status=Status.RUNNING))
-        return mine.update(lease_until=Now() + timedelta(seconds=settings.GENERATION_LEASE))
+        mine = SceneGeneration.objects.filter(tag__in=tags, pk__in=scenes, status=Status.RUNNING)
+        return mine.locked().update(lease_until=Now() + timedelta(seconds=settings.GENERATION_LEASE))
 
 
 def still_held(tags: Collection[UUID]) -> set[tuple[UUID, int]]:
@@ -244,15 +269,22 @@ def still_held(tags: Collection[UUID]) -> set[tuple[UUID, int]]:
     return set(held.values_list("pk", "token"))
 
 
-@repeated
-def hand_back(tags: Collection[UUID]) -> int:
+def hand_back(scenes: Collection[SceneGeneration]) -> None:
     """A worker stops: its scenes are due at once, and the attempt is given back. A restart is nobody's failure.
 
     The slot stays counted: the provider may still be busy with the call, and the next claim goes on in it.
     """
+    ours = _hand_back({scene.tag for scene in scenes if scene.tag})
+    for scene in scenes:
+        note("scene.handed_back" if scene.pk in ours else "scene.dropped", scene)
+
+
+@repeated
+def _hand_back(tags: Collection[UUID]) -> set[UUID]:
     with transaction.atomic():
-        mine = _locked(SceneGeneration.objects.filter(tag__in=tags, status=Status.RUNNING))
-        return mine.update(
+        mine = SceneGeneration.objects.filter(tag__in=tags, status=Status.RUNNING)
+        ids = list(mine.order_by("pk").select_for_update().values_list("pk", flat=True))
+        mine.filter(pk__in=ids).update(
             status=Status.QUEUED,
             phase="",
             attempt=Greatest(F("attempt") - 1, 0),
@@ -260,22 +292,30 @@ def hand_back(tags: Collection[UUID]) -> int:
             due_at=Now(),
             changed_at=Now(),
         )
+    return set(ids)
+
+
+def fail_exhausted() -> None:
+    """Running scenes whose lease is over and whose attempts are used up would be nobody's for ever."""
+    for scene in _fail_exhausted():
+        note("scene.failed", scene, level=logging.WARNING, code=INTERRUPTED)
 
 
 @repeated
-def fail_exhausted() -> int:
-    """Running scenes whose lease is over and whose attempts are used up would be nobody's for ever."""
+def _fail_exhausted() -> list[SceneGeneration]:
     with transaction.atomic():
         abandoned = SceneGeneration.objects.filter(
             status=Status.RUNNING, lease_until__lte=Now(), attempt__gte=settings.GENERATION_ATTEMPTS
         )
-        return _locked(abandoned).update(
+        scenes = list(abandoned.order_by("pk").select_for_update())
+        abandoned.filter(pk__in=[scene.pk for scene in scenes]).update(
             **NO_SCENE,
             status=Status.FAILED,
-            error_code="interrupted",
+            error_code=INTERRUPTED,
             error_message="The work on this picture was interrupted too often.",
             finished_at=Now(),
         )
+    return scenes
 
 
 @repeated
@@ -315,12 +355,6 @@ def _account_of(scene: SceneGeneration) -> ProviderAccountQuerySet:
 def _mine(scene: SceneGeneration) -> SceneGenerationQuerySet:
     """The fence: this scene while it is held under this token."""
     return SceneGeneration.objects.filter(pk=scene.pk, token=scene.token, status=Status.RUNNING)
-
-
-def _locked(rows: SceneGenerationQuerySet) -> SceneGenerationQuerySet:
-    """Locked in the order of their ids, which keeps two writes of many rows from a deadlock."""
-    ids = list(rows.order_by("pk").select_for_update().values_list("pk", flat=True))
-    return rows.filter(pk__in=ids)
 
 
 def _learned(scene: SceneGeneration, error: ProviderError) -> dict[str, int | None]:

@@ -32,9 +32,12 @@ class LocalStorage(FileSystemStorage):
         return name
 
     def delete(self, name: str) -> None:
-        """The folder goes with its last object, so that a deleted story leaves nothing behind."""
+        """With it goes what killed processes have half written of it, and the folder with its last object."""
         super().delete(name)
-        folder = Path(self.path(name)).parent
+        path = Path(self.path(name))
+        folder = path.parent
+        for draft in folder.glob(f".{path.name}-*.part"):
+            draft.unlink(missing_ok=True)
         if folder != Path(self.location):
             with suppress(OSError):
                 folder.rmdir()

@@ -79,7 +79,7 @@ WAITING: Json = {
     "prompt": "The fox crosses the frozen lake at night",
     "status": "queued",
     "phase": "waiting",
-    "waiting_for": "the provider",
+    "waiting_for": "the provider: it is busy",
     "waiting_until": "2026-01-24T18:00:12.500Z",
     "image": None,
     "seed": 8,

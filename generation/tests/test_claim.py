@@ -1,15 +1,14 @@
-"""Who works on what: no scene twice, no account over its limit, nobody's turn forgotten."""
+"""Who works on what: no scene twice, no account over its limit, nobody's turn forgotten.
+
+What many claims do at once is in `test_races`.
+"""
 
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
-from multiprocessing import get_context
 from typing import Any
-from uuid import UUID
 
 import pytest
-from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 from pytest_django import DjangoAssertNumQueries
@@ -117,39 +116,6 @@ def test_a_claim_costs_the_same_for_many_scenes(
     claim(1)
     with django_assert_max_num_queries(10):
         assert len(claim(9)) == 9
-
-
-@pytest.mark.django_db(transaction=True)
-def test_eight_processes_claim_two_hundred_scenes_once_each(directed: Any, ask: Ask) -> None:
-    directed.GENERATION_CONCURRENCY = {"directed": 1000}
-    directed.GENERATION_LEASE = 300
-    ask(*[f"scene {number}" for number in range(200)])
-    claimed = _claimed_by_eight()
-    assert len(claimed) == len(set(claimed)) == 200
-    assert {token for _, token in claimed} == {1}
-
-
-@pytest.mark.django_db(transaction=True)
-def test_eight_processes_together_keep_to_an_account_limit(directed: Any, ask: Ask) -> None:
-    directed.GENERATION_LEASE = 300
-    ask(*[f"scene {number}" for number in range(40)])
-    assert len(_claimed_by_eight()) == 10
-
-
-def _claimed_by_eight() -> list[tuple[UUID, int]]:
-    """Claim from eight processes until nothing is left. They are forked, and open connections of their own."""
-    connection.close()
-    with ProcessPoolExecutor(8, mp_context=get_context("fork")) as processes:
-        claims = [processes.submit(_claim_until_nothing_is_left) for _ in range(8)]
-        return [scene for one in claims for scene in one.result(timeout=60)]
-
-
-def _claim_until_nothing_is_left() -> list[tuple[UUID, int]]:
-    claimed: list[tuple[UUID, int]] = []
-    while scenes := claim(5):
-        claimed += [(scene.pk, scene.token) for scene in scenes]
-    connection.close()
-    return claimed
 
 
 @pytest.mark.django_db

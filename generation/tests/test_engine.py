@@ -1,16 +1,19 @@
 """One process makes scenes: all at once, none held up by another, each with its reason when it fails."""
 
+import time
 from collections.abc import Callable
-from threading import Event, Timer
+from itertools import count
+from threading import Timer
 from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models import F
 
 from gallery.models import Image, Upload, object_names
-from generation.engine import work
+from generation import transitions
+from generation.engine import Stop, work
 from generation.models import GenerationJob, ProviderAccount, SceneGeneration
 from generation.tests import providers
 
@@ -56,7 +59,7 @@ def test_ten_scenes_are_in_flight_at_once(directed: Any, ask: Ask) -> None:
 
 
 def test_what_fails_and_what_hangs_do_not_hold_the_others(directed: Any, ask: Ask, monkeypatch: Any) -> None:
-    monkeypatch.setattr("generation.engine.GRACE_OF_A_CALL", 0.2)
+    monkeypatch.setattr("generation.engine.GRACE_OF_A_CALL", 1.0)
     directed.GENERATION_DEADLINE = 1
     directed.GENERATION_ATTEMPTS = 1
     job = ask("[fail 9] it fails", "[hang] it hangs", *[f"Scene {number}" for number in range(8)])
@@ -133,6 +136,7 @@ def test_bytes_that_are_kept_for_another_prompt_are_waited_out(directed: Any, as
     work()
     assert (statuses(first), statuses(second)) == (["saved"], ["failed"])
     assert "belongs to another prompt" in scene(second).error_message
+    assert scene(second).bytes_received == 2 * len(providers.picture(9)), "of both calls"
     assert Image.objects.count() == 1
 
 
@@ -162,6 +166,14 @@ def test_waiting_has_an_end(directed: Any, ask: Ask) -> None:
     assert failed.error_message.startswith("The provider kept us waiting")
 
 
+def test_a_request_to_a_server_that_stays_gone_is_forgotten_there(directed: Any, ask: Ask) -> None:
+    job = ask("[gone] to nobody")
+    job.scenes.update(waits=20)
+    work()
+    failed = scene(job)
+    assert (failed.status, failed.error_code, failed.request_token) == ("failed", "server_gone", None)
+
+
 def test_a_cancelled_scene_stays_cancelled_and_gives_its_slot_back(directed: Any, ask: Ask) -> None:
     job = ask("[slow 1] too late")
     _later(0.4, job.cancel)
@@ -182,10 +194,9 @@ def test_a_job_that_is_deleted_meanwhile_is_dropped(directed: Any, ask: Ask, tex
     assert not Upload.objects.exists()
 
 
-def test_a_stop_hands_back_what_does_not_end(directed: Any, ask: Ask, monkeypatch: Any) -> None:
-    monkeypatch.setattr("generation.engine.FAREWELL", 0.5)
+def test_a_stop_hands_back_what_does_not_end(directed: Any, ask: Ask) -> None:
     job = ask("[slow 4] long", "quick", "[slow 0.6] ends in time")
-    stop = Event()
+    stop = Stop(farewell=1.5)
     Timer(0.3, stop.set).start()
     assert not work(stop=stop)
     assert statuses(job) == ["queued", "saved", "saved"]
@@ -209,6 +220,53 @@ def test_a_full_storage_is_said_and_goes_on_when_there_is_room(directed: Any, as
     job.retry()
     work()
     assert statuses(job) == ["saved"]
+
+
+def test_a_call_that_ended_in_time_counts_however_late_it_is_looked_at(
+    directed: Any, ask: Ask, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("generation.engine.GRACE_OF_A_CALL", 0.2)
+    directed.GENERATION_DEADLINE, directed.GENERATION_LEASE, directed.GENERATION_ATTEMPTS = 1, 10, 1
+    begin_saving, first = transitions.begin_saving, count()
+
+    def begin_saving_late(*scene_and_picture: Any) -> bool:
+        """The database takes its time, once."""
+        time.sleep(0 if next(first) else 1.5)
+        return begin_saving(*scene_and_picture)
+
+    monkeypatch.setattr(transitions, "begin_saving", begin_saving_late)
+    job = ask("quick", "[slow 0.5] ends meanwhile")
+    work()
+    assert statuses(job) == ["saved", "saved"]
+
+
+def test_a_call_that_ends_after_its_deadline_keeps_its_slot_until_it_has_ended(directed: Any, ask: Ask) -> None:
+    directed.GENERATION_DEADLINE = 1
+    directed.GENERATION_CONCURRENCY = {"directed": 1}
+    ask("[late 0.5] one", "[late 0.5] two")
+    work()
+    assert providers.most_at_once() == 1
+
+
+@pytest.mark.parametrize("commit", ["claim", "intent", "picture"])
+def test_a_commit_whose_answer_is_lost_costs_no_picture_and_makes_none_twice(
+    directed: Any, ask: Ask, monkeypatch: Any, commit: str
+) -> None:
+    job = ask("a fox", "a wolf")
+    directed.GENERATION_THREADS = 1
+    lost = ["claim", "intent", "picture"].index(commit)
+    commits, really_commit = count(), connection.commit
+
+    def commit_and_lose_the_answer() -> None:
+        really_commit()
+        if next(commits) == lost:
+            raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(connection, "commit", commit_and_lose_the_answer)
+    work()
+    assert [(one.status, one.token, one.attempt) for one in job.scenes.all()] == [("saved", 1, 1)] * 2
+    assert Image.objects.count() == providers.calls() == 2
+    assert not Upload.objects.exists()
 
 
 def test_renewal_keeps_a_long_call_alive(directed: Any, ask: Ask) -> None:
@@ -237,7 +295,7 @@ def _later(seconds: float, write: Callable[[], object]) -> None:
     Timer(seconds, write_and_close).start()
 
 
-def _stop_after(seconds: float) -> Event:
-    stop = Event()
+def _stop_after(seconds: float) -> Stop:
+    stop = Stop()
     Timer(seconds, stop.set).start()
     return stop

@@ -197,6 +197,7 @@ def test_a_job_that_is_deleted_is_done(ask: Ask, listen: Any) -> None:
 
 def test_one_read_a_second_serves_any_number_of_viewers(ask: Ask, listen: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "SECONDS_BETWEEN_READS", 1.0)
+    monkeypatch.setattr(events, "SECONDS_BETWEEN_READS_OF_THE_LINE", 60.0)
     jobs = ask("A fox"), ask("A boat")
     asked: list[str] = []
     execute = CursorWrapper.execute

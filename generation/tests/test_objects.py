@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.files.base import ContentFile
@@ -12,6 +14,7 @@ from django.db.models.functions import Now
 
 from accounts.models import User
 from gallery.models import Image, Story, Upload, object_names
+from gallery.storing import StorageUnavailable
 from generation.claim import claim
 from generation.engine import work
 from generation.models import GenerationJob
@@ -61,6 +64,45 @@ def test_an_upload_that_came_to_nothing_goes_and_its_entry_after_a_quarter_of_an
     delete_unwanted()
     assert not stored(uploading.name)
     assert not Upload.objects.exists()
+
+
+@pytest.mark.django_db
+def test_what_a_killed_process_has_half_written_goes_too(uploading: Upload) -> None:
+    for name in object_names(uploading.name):
+        path = Path(default_storage.path(name))
+        path.with_name(f".{path.name}-abcdef01.part").write_bytes(b"by")
+    GenerationJob.objects.get().scenes.update(token=F("token") + 1)
+    delete_unwanted()
+    assert not Path(default_storage.path(uploading.name)).parent.exists()
+
+
+@pytest.mark.django_db
+def test_a_storage_that_is_away_holds_up_neither_the_others_nor_the_sweep(
+    uploading: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first refusal speaks for all that it holds: each may take its time, and the sweep has scenes to rescue."""
+    GenerationJob.objects.get().scenes.update(status="queued")
+    for number in range(3):
+        name = f"{uuid4()}/1-0000000{number}"
+        Upload.objects.create(name=name, storage="cloudinary", generation_id=uuid4(), token=1)
+    asked: list[str] = []
+
+    def refuse(storage: object, name: str) -> None:
+        asked.append(name)
+        raise StorageUnavailable("away")
+
+    monkeypatch.setattr("storyapp.cloud.CloudinaryStorage.delete", refuse)
+    delete_unwanted()
+    assert len(asked) == 1
+    assert not stored(uploading.name)
+
+
+@pytest.mark.django_db
+def test_a_sweep_leaves_what_takes_too_long_to_the_next(uploading: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
+    GenerationJob.objects.get().scenes.update(status="queued")
+    monkeypatch.setattr("generation.objects.LONGEST_ROUND", -1.0)
+    delete_unwanted()
+    assert stored(uploading.name)
 
 
 @pytest.mark.django_db

@@ -169,7 +169,7 @@ def _characters(person: User, slug: str | None) -> tuple[Character, ...]:
 # ---- the work -------------------------------------------------------------------------------------
 
 
-def _work(job: GenerationJob, stop: Event) -> bool:
+def _work(job: GenerationJob, stop: engine.Stop) -> bool:
     """Until every scene of the job has ended, here or elsewhere, or `stop`. Whether every thread has ended."""
     all_ended = True
     while True:
@@ -182,7 +182,7 @@ def _work(job: GenerationJob, stop: Event) -> bool:
         stop.wait(engine.LOOK_EVERY)
 
 
-class Stop(Event):
+class Stop(engine.Stop):
     """Set by a signal, whose number it keeps."""
 
     number = 0
@@ -191,17 +191,17 @@ class Stop(Event):
 @contextmanager
 def _stopped_by_signals() -> Iterator[Stop]:
     """The first signal ends the work in order; with the second, what is being drawn gets no time to end."""
-    stop, farewell = Stop(), engine.FAREWELL
+    stop = Stop()
 
     def on_signal(number: int, _: FrameType | None) -> None:
         if stop.is_set():
-            engine.FAREWELL = 0.0
+            stop.farewell = 0.0
             return
         stop.number = number
         stop.set()
         # A signal comes in the middle of anything, also of writing to the streams.
         with suppress(OSError):
-            os.write(2, f"\nStopping within {farewell:g} s. Ctrl-C again: at once.\n".encode())
+            os.write(2, f"\nStopping within {stop.farewell:g} s. Ctrl-C again: at once.\n".encode())
 
     earlier = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -209,7 +209,6 @@ def _stopped_by_signals() -> Iterator[Stop]:
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
-        engine.FAREWELL = farewell
 
 
 def _exit_code(job: GenerationJob, stop: Stop) -> int:

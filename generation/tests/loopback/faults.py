@@ -154,7 +154,7 @@ def hang(*, after: bytes = b"", status: int = 200) -> Answer:
         if after:
             exchange.begin(status, {"Content-Type": "image/jpeg", "Content-Length": str(10 * len(after))})
             exchange.write(after)
-        exchange.server.stopping.wait()
+        exchange.wait(exchange.server.stopping)
 
     return answer
 

@@ -85,7 +85,7 @@ class LoopbackPollinations(LoopbackServer):
             return _refuse(exchange, 400, "BAD_REQUEST", "Something was wrong with the input data")
         if "forbidden" in asked["prompt"].casefold():
             return _refuse(exchange, 422, "CONTENT_POLICY", "The prompt violates the content policy")
-        content = self._picture(asked, at_once=100 if self.credit else 1)
+        content = self._picture(exchange, asked, at_once=100 if self.credit else 1)
         if content is None:
             message = "This account may run one generation at a time"
             body = {"error": "concurrency_limit_exceeded", "message": message}
@@ -97,12 +97,12 @@ class LoopbackPollinations(LoopbackServer):
 
     def _answer_without_key(self, exchange: Exchange) -> None:
         asked = _asked(exchange.request)
-        content = asked and self._picture(asked, at_once=1)
+        content = asked and self._picture(exchange, asked, at_once=1)
         if content:
             return exchange.send(content, CONTENT_TYPE)
         return queue_full()(exchange)
 
-    def _picture(self, asked: dict[str, str], *, at_once: int) -> bytes | None:
+    def _picture(self, exchange: Exchange, asked: dict[str, str], *, at_once: int) -> bytes | None:
         """The cached one, the one under way or a new one; None where the account already has its calls running."""
         with self.lock:
             key = tuple(asked.values())
@@ -113,7 +113,7 @@ class LoopbackPollinations(LoopbackServer):
                 self._running += 1
                 making = self._pictures[key] = _Making()
                 threading.Thread(target=self._make, args=(making, asked), daemon=True).start()
-        making.done.wait()
+        exchange.wait(making.done)
         return making.content
 
     def _make(self, making: _Making, asked: dict[str, str]) -> None:

@@ -26,6 +26,7 @@ from typing import Any, ClassVar, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 KEEPS_BODIES_UP_TO = 64 * 1024
+LOOKS_EVERY = 0.05
 
 
 @dataclass(eq=False, kw_only=True)
@@ -105,8 +106,25 @@ class Exchange:
         self._handler.wfile.write(content)
 
     def pause(self, seconds: float) -> None:
-        """Sleep, but not longer than the server runs."""
-        self.server.stopping.wait(seconds)
+        """Sleep, but not longer than the server runs or the client stays."""
+        self.wait(self.server.stopping, seconds)
+
+    def wait(self, event: threading.Event, seconds: float = float("inf")) -> None:
+        """Until `event`, for so many seconds at most. Raises ConnectionError, which ends the answer, once the client
+        has gone: the request counts as in flight for as long as somebody waits for it."""
+        ends = time.monotonic() + seconds
+        while not event.wait(max(0.0, min(LOOKS_EVERY, ends - time.monotonic()))) and time.monotonic() < ends:
+            if self._client_has_gone():
+                raise ConnectionError("the client has gone")
+
+    def _client_has_gone(self) -> bool:
+        try:
+            next_byte: bytes = self._handler.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return not next_byte
 
     def close(self) -> None:
         """No further byte comes on this connection."""
