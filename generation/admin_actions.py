@@ -17,7 +17,6 @@ from django.views.decorators.http import require_POST
 from accounts.admin_lists import address_of
 from gallery.shelf import counted
 from generation.models import OPEN, SceneGenerationQuerySet, Status
-from generation.repeated import repeated
 from generation.tasks import wake
 
 Admin = admin.ModelAdmin[Any]
@@ -29,7 +28,7 @@ def retry(model: Admin, request: HttpRequest, scenes: SceneGenerationQuerySet, *
     jobs'."""
     failed = scenes.filter(status=Status.FAILED)
     rows = _rows(model, failed, noted)
-    if count := repeated(failed.retry)():
+    if count := failed.retry():
         wake(count)
         _note(request, rows, "Retry failed.")
         model.message_user(request, f"{counted(count, 'failed scene')} will be tried again.", messages.SUCCESS)
@@ -41,7 +40,7 @@ def cancel(model: Admin, request: HttpRequest, scenes: SceneGenerationQuerySet, 
     """End those of `scenes` that have not ended by themselves."""
     still_open = scenes.filter(status__in=OPEN)
     rows = _rows(model, still_open, noted)
-    if count := repeated(still_open.cancel)():
+    if count := still_open.cancel():
         _note(request, rows, "Cancelled.")
         model.message_user(request, f"{counted(count, 'scene')} cancelled.", messages.SUCCESS)
     else:

@@ -225,7 +225,8 @@ def _next_position(story: Story | None) -> int:
     """Scenes are added at the end. The story's lock keeps two presses of Generate from the same place."""
     if story is None:
         return 0
-    Story.objects.select_for_update().get(pk=story.pk)
+    if not Story.objects.select_for_update().filter(pk=story.pk):
+        raise GenerateRefused({"story": "This story was deleted meanwhile."})
     last: int | None = story.scenes.aggregate(last=Max("position"))["last"]
     return 0 if last is None else last + 1
 

@@ -1,11 +1,9 @@
 """One press of Generate: rows in one transaction, limits, keys, cast and seeds."""
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.db.models.functions import Now
 
 from accounts.models import User
@@ -125,18 +123,14 @@ def test_a_key_is_a_persons_own(directed: Any, owner: User) -> None:
     assert generate(other, Asked(scenes=("one",)), idempotency_key="k") != first
 
 
-@pytest.mark.django_db(transaction=True)
-def test_a_key_pressed_twenty_times_at_once_makes_one_job(directed: Any, owner: User) -> None:
-    def press(_: int) -> GenerationJob:
-        try:
-            return generate(owner, Asked(scenes=("one", "two")), idempotency_key="k")
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(20) as threads:
-        jobs = set(threads.map(press, range(20)))
-    assert len(jobs) == 1
-    assert SceneGeneration.objects.count() == 2
+@pytest.mark.django_db
+def test_a_story_that_is_deleted_meanwhile_is_refused(directed: Any, owner: User) -> None:
+    story = Story.objects.create(owner=owner, title="A story")
+    Story.objects.all().delete()
+    with pytest.raises(GenerateRefused) as refused:
+        generate(owner, Asked(scenes=("one",), story=story))
+    assert refused.value.fields == {"story": "This story was deleted meanwhile."}
+    assert not GenerationJob.objects.exists()
 
 
 @pytest.mark.django_db
