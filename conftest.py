@@ -18,6 +18,12 @@ from storyapp.tests.installation import Installation, wait_until
 
 ROOT = Path(__file__).resolve().parent
 DATA = Path(tempfile.mkdtemp(prefix="storyapp-tests-"))
+# Long, and not about the database: ./test runs them on one, ./test --all on both.
+ONE_DATABASE_WILL_DO = {
+    *("test_api_bad_requests", "test_api_document", "test_api_schema", "test_api_server", "test_cloudinary_saving"),
+    *("test_events", "test_fairness", "test_illustrate", "test_outages", "test_pollinations", "test_servers"),
+    *("test_waiting", "test_worker", "storyapp.tests.test_admin", "test_database_away", "test_media", "test_download"),
+}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 
 
@@ -43,6 +49,7 @@ def pytest_unconfigure() -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "database: asks the database (set by itself); runs on PostgreSQL as well")
+    config.addinivalue_line("markers", "one_database: runs on PostgreSQL with ./test --all only (set by itself)")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -51,6 +58,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
         fixtures = getattr(item, "fixturenames", ())
         if item.get_closest_marker("django_db") or {"db", "transactional_db", "live_server"} & set(fixtures):
             item.add_marker("database")
+        module = item.nodeid.partition("::")[0].removesuffix(".py").replace("/", ".")
+        if {module, module.rpartition(".")[2]} & ONE_DATABASE_WILL_DO:
+            item.add_marker("one_database")
     yield
     # Playwright leaves its event loop running, and the ORM refuses its thread from then on: browsers come last.
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)

@@ -33,8 +33,8 @@ class Step:
 def steps(*, everything: bool) -> list[Step]:
     manage = (PYTHON, "manage.py")
     # Most tests wait for processes of their own, so that more workers than cores pay.
-    pytest = (PYTHON, "-m", "pytest", "-q", "--dist", "load", "-n")
-    speed = "" if everything else " and not slow"
+    pytest = (PYTHON, "-m", "pytest", "-q", "--dist", "loadgroup", "-n")
+    on_postgresql = "database and not browser" + ("" if everything else " and not slow and not one_database")
     return [
         Step(name="format", command=(str(BIN / "ruff"), "format", "--check", ".")),
         Step(name="lint", command=(str(BIN / "ruff"), "check", ".")),
@@ -51,7 +51,7 @@ def steps(*, everything: bool) -> list[Step]:
         # What never asks the database, and what drives a browser over it, says nothing new on another one.
         Step(
             name="postgresql",
-            command=(*pytest, "2", "-m", f"database and not browser{speed}"),
+            command=(*pytest, "2", "-m", on_postgresql),
             on_postgresql=True,
             beside=True,
         ),

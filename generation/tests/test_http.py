@@ -111,9 +111,11 @@ def test_what_is_no_whole_answer_ends_in_time_and_may_be_tried_again(
 ) -> None:
     vendor.answer_next(answer)
     began = time.monotonic()
+    # Short where it is all about the deadline; a busy machine takes its time for 30,000 headers.
+    seconds = 0.4 if "in time" in words else 4
     with pytest.raises(error, match=words) as raised:
-        get(vendor, seconds=0.4, max_bytes=faults.MEGABYTE)
-    assert time.monotonic() - began < 2
+        get(vendor, seconds=seconds, max_bytes=faults.MEGABYTE)
+    assert time.monotonic() - began < seconds + 1.6
     assert raised.value.retryable
     assert "127.0.0.1" not in raised.value.message
     assert len(vendor.requests) == 1, "nothing is tried twice here"

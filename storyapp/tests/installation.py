@@ -102,6 +102,13 @@ class Installation:
         wait_until(lambda: not self.processes, 10)
 
 
+def is_alive(process: psutil.Process) -> bool:
+    """Not so one that ended and whose parent does not ask for it: some containers have nobody who reaps orphans."""
+    with suppress(psutil.Error):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
 def command_of(process: psutil.Process) -> list[str]:
     """Its command line. Of one that ended meanwhile there is none, reaped or not."""
     with suppress(psutil.Error):
@@ -115,6 +122,5 @@ def _with_token(session: requests.Session, **form: str) -> dict[str, str]:
 
 def _belongs(process: psutil.Process, data: Path) -> bool:
     with suppress(psutil.Error):
-        alive = process.status() != psutil.STATUS_ZOMBIE
-        return bool(alive and process.environ().get("STORYAPP_DATA") == str(data))
+        return bool(is_alive(process) and process.environ().get("STORYAPP_DATA") == str(data))
     return False

@@ -19,7 +19,10 @@ PICTURES = 400
 SIZE = 2_500_000
 MEBIBYTE = 1024 * 1024
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc"),
+]
 
 
 def test_a_gigabyte_of_pictures_raises_the_peak_memory_by_little(

@@ -20,7 +20,10 @@ PASTED = [f"{number} {hour} over the {place}" for number, (hour, place) in enume
 )]  # fmt: skip
 
 
-@pytest.mark.parametrize("javascript", [True, False], ids=["live", "without JavaScript"])
+@pytest.mark.parametrize(
+    "javascript",
+    [pytest.param(True, id="live"), pytest.param(False, id="without JavaScript", marks=pytest.mark.slow)],
+)
 def test_from_the_printed_address_to_ten_pictures_and_their_zip(
     installation: Start, browser: Browser, tmp_path: Path, javascript: bool
 ) -> None:

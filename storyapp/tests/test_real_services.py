@@ -46,6 +46,7 @@ def test_of_thirty_variations_one_is_downloaded_and_uploaded(installation: Start
     assert here.log("worker-1").count("variations_offered=30 downloaded=1 uploaded=1") == 4
 
 
+@pytest.mark.slow
 def test_a_kill_between_submit_and_fetch_collects_what_the_server_made(installation: Start) -> None:
     with LoopbackComfyUI(delay=3, variations=2) as comfyui:
         here = installation("--workers", "1", **comfyui.variables(), **QUICK)
@@ -79,6 +80,7 @@ def test_no_key_is_in_a_page_a_log_a_row_or_the_process_list(installation: Start
         assert "Canary4711" not in text
 
 
+@pytest.mark.slow
 def test_hostile_answers_do_not_fill_a_workers_memory(installation: Start, measured: Callable[[str], None]) -> None:
     picture = draw("a fox", seed=1)
     hostile = [

@@ -19,7 +19,7 @@ import pytest
 from redis import Redis
 
 from storyapp import queue_server
-from storyapp.tests.installation import ROOT, Installation, command_of, wait_until
+from storyapp.tests.installation import ROOT, Installation, command_of, is_alive, wait_until
 
 Installer = Callable[..., Installation]
 SUPERVISED = {"web", "worker-1", "sweep", "queue"}
@@ -82,14 +82,17 @@ def running(installation: Installer) -> Installation:
     return installation("--workers", "1")
 
 
+@pytest.mark.xdist_group("shared")
 def test_the_printed_address_has_the_button(shared: Installation) -> None:
     assert status_of(shared.sign_in) == 200
 
 
+@pytest.mark.xdist_group("shared")
 def test_workers_find_the_queue_whatever_the_folder_is_called(shared: Installation) -> None:
     assert wait_until(lambda: "Listening on default" in shared.log("worker-1"))
 
 
+@pytest.mark.xdist_group("shared")
 def test_a_second_run_beside_it_prints_a_fresh_address(shared: Installation) -> None:
     second = up("--port", "1", STORYAPP_DATA=str(shared.data))
     assert second.returncode == 0
@@ -99,6 +102,7 @@ def test_a_second_run_beside_it_prints_a_fresh_address(shared: Installation) -> 
     assert status_of(address) == 200
 
 
+@pytest.mark.xdist_group("shared")
 def test_the_first_person_is_made_once(shared: Installation) -> None:
     up(STORYAPP_DATA=str(shared.data))
     people = rows(shared.data, "SELECT username, is_superuser, password LIKE '!%' FROM accounts_user")
@@ -110,7 +114,7 @@ def test_nothing_outlives_kill_9_of_the_supervisor(running: Installation) -> Non
     assert len(before) >= len(SUPERVISED) + 2
     running.process.kill()
     running.process.wait()
-    assert psutil.wait_procs(before, timeout=8)[1] == []
+    wait_until(lambda: not any(map(is_alive, before)), 8)
     assert not running.processes
 
 
@@ -142,15 +146,17 @@ def test_whatever_dies_is_replaced(running: Installation) -> None:
     before = running.processes
     running.process.kill()
     running.process.wait()
-    assert psutil.wait_procs(before, timeout=8)[1] == []
+    wait_until(lambda: not any(map(is_alive, before)), 8)
 
 
+@pytest.mark.slow
 def test_a_start_right_after_kill_9_waits_for_the_old_processes(running: Installation, installation: Installer) -> None:
     running.process.kill()
     again = installation("--workers", "1", data=running.data)
     assert status_of(again.sign_in) == 200
 
 
+@pytest.mark.slow
 def test_a_child_that_cannot_start_is_named_with_its_last_line(tmp_path: Path) -> None:
     broken = Installation(tmp_path / "data", "--workers", "1", UVICORN_LOG_CONFIG="/no/such/file")
     assert broken.process.wait(timeout=60) == 2
@@ -232,6 +238,7 @@ generate(User.objects.get(), Asked(scenes=scenes, width=1536, height=1536))
 """
 
 
+@pytest.mark.slow
 def test_a_running_job_goes_on_at_the_next_start(installation: Installer) -> None:
     variables = {
         "DJANGO_SETTINGS_MODULE": "storyapp.settings",

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import django_rq
+from django.core.management.base import CommandParser
 from django_rq.management.commands import rqworker
 from redis.exceptions import RedisError
 
@@ -13,12 +14,19 @@ from generation import tasks
 from generation.providers import sketch  # noqa: F401 - imported before the fork, or every task pays for it
 
 LOOK_EVERY = 1.0
+# Seconds for which a worker counts without a sign of life. An idle one gives it fifteen seconds before: so soon a
+# queue server that has forgotten everything knows of it again.
+COUNTS_FOR = 30
 
 log = logging.getLogger(__name__)
 
 
 class Command(rqworker.Command):
     help = "Makes pictures until it is stopped. Run as many as you like, on any number of hosts."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.set_defaults(worker_ttl=COUNTS_FOR)
 
     def handle(self, *args: str, **options: Any) -> None:
         """RQ's worker ends itself when the queue server goes away at a bad moment; then another one begins here."""
