@@ -23,6 +23,7 @@ ONE_DATABASE_WILL_DO = {
     *("test_api_bad_requests", "test_api_document", "test_api_schema", "test_api_server", "test_cloudinary_saving"),
     *("test_events", "test_fairness", "test_illustrate", "test_outages", "test_pollinations", "test_servers"),
     *("test_waiting", "test_worker", "storyapp.tests.test_admin", "test_database_away", "test_media", "test_download"),
+    *("test_pages", "test_stranger", "test_generate_form", "test_sign_in", "test_health"),
 }
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 

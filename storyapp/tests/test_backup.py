@@ -354,6 +354,7 @@ def test_a_backup_that_was_cut_short_changes_nothing(command: Command, file: Pat
     assert is_empty()
 
 
+@pytest.mark.slow
 def test_a_restore_that_was_killed_can_be_repeated(command: Command, file: Path, tmp_path: Path) -> None:
     rows.a_story(rows.a_person(), scenes=30)
     command("backup", file)

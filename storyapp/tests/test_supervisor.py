@@ -137,6 +137,7 @@ def test_a_stop_while_it_starts_ends_everything(tmp_path: Path) -> None:
     assert "Ready" not in starting.said
 
 
+@pytest.mark.slow
 def test_whatever_dies_is_replaced(running: Installation) -> None:
     """The web server's children hold its port after it, and a new guard must know all that the old one knew."""
     kill_and_see_another("rqworker", running)
