@@ -33,7 +33,7 @@ class Step:
 def steps(*, everything: bool) -> list[Step]:
     manage = (PYTHON, "manage.py")
     # Most tests wait for processes of their own, so that more workers than cores pay.
-    pytest = (PYTHON, "-m", "pytest", "-q", "--dist", "loadgroup", "-n")
+    pytest = (PYTHON, "-m", "pytest", "-q", "--dist", "load", "-n")
     on_postgresql = "database and not browser" + ("" if everything else " and not slow and not one_database")
     return [
         Step(name="format", command=(str(BIN / "ruff"), "format", "--check", ".")),

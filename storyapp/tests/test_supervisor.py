@@ -82,17 +82,14 @@ def running(installation: Installer) -> Installation:
     return installation("--workers", "1")
 
 
-@pytest.mark.xdist_group("shared")
 def test_the_printed_address_has_the_button(shared: Installation) -> None:
     assert status_of(shared.sign_in) == 200
 
 
-@pytest.mark.xdist_group("shared")
 def test_workers_find_the_queue_whatever_the_folder_is_called(shared: Installation) -> None:
     assert wait_until(lambda: "Listening on default" in shared.log("worker-1"))
 
 
-@pytest.mark.xdist_group("shared")
 def test_a_second_run_beside_it_prints_a_fresh_address(shared: Installation) -> None:
     second = up("--port", "1", STORYAPP_DATA=str(shared.data))
     assert second.returncode == 0
@@ -102,7 +99,6 @@ def test_a_second_run_beside_it_prints_a_fresh_address(shared: Installation) -> 
     assert status_of(address) == 200
 
 
-@pytest.mark.xdist_group("shared")
 def test_the_first_person_is_made_once(shared: Installation) -> None:
     up(STORYAPP_DATA=str(shared.data))
     people = rows(shared.data, "SELECT username, is_superuser, password LIKE '!%' FROM accounts_user")
