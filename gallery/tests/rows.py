@@ -2,6 +2,7 @@
 
 import hashlib
 import zlib
+from datetime import timedelta
 from functools import cache
 from io import BytesIO
 from typing import Any
@@ -9,6 +10,8 @@ from uuid import uuid4
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db.models import Model
+from django.db.models.functions import Now
 from PIL import Image as Pixels
 
 from accounts.models import User
@@ -39,6 +42,12 @@ def a_scene(story: Story, position: int, *, text: str = "", cast: tuple[Characte
     scene = Scene.objects.create(owner=story.owner, story=story, position=position, text=text)
     scene.cast.set(cast)
     return scene
+
+
+def made_in_turn(*rows: Model) -> None:
+    """A second apart, the last one just now: SQLite's clock has milliseconds, and within one there is no order."""
+    for seconds, row in enumerate(reversed(rows)):
+        type(row)._default_manager.filter(pk=row.pk).update(created_at=Now() - timedelta(seconds=seconds))
 
 
 def a_picture(scene: Scene, **fields: Any) -> Image:

@@ -16,6 +16,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import ApiToken, User
 from gallery.models import SEEDS, Character, Image, Scene, Story
+from gallery.tests.rows import made_in_turn
 from generation.engine import work
 from generation.models import GenerationJob, SceneGeneration
 from generation.tests.program import GENERATE, JOBS, Program
@@ -196,6 +197,7 @@ def test_each_state_of_a_scene_is_told(program: Program, ask: Ask) -> None:
 
 def test_jobs_are_listed_without_their_scenes(program: Program, ask: Ask, owner: User) -> None:
     jobs = [ask(f"A fox {number}", "A boat") for number in range(3)]
+    made_in_turn(*jobs)
     ask("Somebody else's", owner=User.objects.create_user("other"))
     save(jobs[2].scenes.all()[0])
     listed = program.get(f"{JOBS}?limit=2").json()

@@ -9,7 +9,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
 from gallery.models import Character, Image, Scene, Story
-from gallery.tests.rows import a_character, a_picture, a_story
+from gallery.tests.rows import a_character, a_picture, a_story, made_in_turn
 from generation.tests.program import Program
 
 pytestmark = pytest.mark.django_db
@@ -89,14 +89,15 @@ def test_all_faults_of_a_story_are_told_and_nothing_is_made(program: Program) ->
 
 
 def test_a_list_is_walked_by_its_own_addresses_to_its_end(program: Program, owner: User, somebody_else: User) -> None:
-    made = [a_character(owner, f"Character {number}").slug for number in range(5)]
+    made = [a_character(owner, f"Character {number}") for number in range(5)]
+    made_in_turn(*made)
     walked, address = [], f"{CHARACTERS}?limit=2"
     while address:
         page = program.get(address).json()
         assert len(page["items"]) <= 2
         walked += [item["slug"] for item in page["items"]]
         address = page["next"]
-    assert walked == made[::-1]
+    assert walked == [character.slug for character in reversed(made)]
 
 
 def test_fifty_stand_on_a_page_and_a_hundred_at_most(program: Program, owner: User) -> None:
@@ -149,6 +150,7 @@ def test_the_pictures_of_a_story_and_of_who_is_in_it(program: Program, owner: Us
     take = a_picture(scene, is_chosen=False)
     gone = a_picture(scene, is_chosen=False)
     Image.objects.filter(pk=gone.pk).update(deleted_at=Now())
+    made_in_turn(*Image.objects.filter(scene__story=story, is_chosen=True).order_by("scene__position"), take)
     of_story = program.get(f"{STORIES}/{story.slug}/images").json()["items"]
     assert program.get(f"{CHARACTERS}/{mira.slug}/images").json()["items"] == of_story
     assert [(item["scene"]["position"], item["is_chosen"]) for item in of_story] == [(1, False), (1, True), (0, True)]
