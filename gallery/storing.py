@@ -8,6 +8,8 @@ StorageError(OSError)             message for a person; no key, no body
 A missing object is a FileNotFoundError, as on disk.
 """
 
+import shutil
+from pathlib import Path
 from typing import ClassVar
 
 from django.core.files.storage import Storage
@@ -33,6 +35,18 @@ class PictureRefused(StorageError):
 
 class StorageRefused(StorageError):
     code = "storage_refused"
+
+
+def free_bytes(storage: Storage) -> int | None:
+    """How much more a storage on disk takes. None: it has no disk of its own, or cannot tell."""
+    if isinstance(storage, RemoteStorage):
+        return None
+    folder = Path(storage.path(""))
+    try:
+        # It is made with the first picture; until then the folder above it counts.
+        return shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free
+    except OSError:
+        return None
 
 
 class RemoteStorage(Storage):

@@ -19,8 +19,8 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
-from gallery.picture import NotAPicture, check_picture
-from gallery.storing import PictureRefused, RemoteStorage, StorageError, StorageRefused
+from gallery.picture import MAX_BYTES, NotAPicture, check_picture
+from gallery.storing import PictureRefused, RemoteStorage, StorageError, StorageRefused, free_bytes
 from gallery.thumbnails import make_thumbnails
 from generation import kill_points, transitions
 from generation.claim import GRACE_OF_A_CALL, claim
@@ -37,12 +37,20 @@ from generation.providers.exceptions import (
 )
 from generation.scene_log import note
 from generation.transitions import Made
+from generation.waiting import ROOM
 
 LOOK_EVERY = 1.0
 LINGER = 15.0
 GRACE_OF_AN_UPLOAD = 10.0
 HANGING_AT_MOST = 3
+# Bytes: with less, no call begins that would be paid for and lost.
+LEAST_ROOM = MAX_BYTES
+LOOK_FOR_ROOM_EVERY = 10.0
+STORAGE_FULL = ("storage_full", "The storage is full. It goes on when there is room.")
 FAREWELL = 30.0
+
+
+log = logging.getLogger(__name__)
 
 
 class Stop(Event):
@@ -135,12 +143,21 @@ class Engine:
         free = self.threads - len(self.hanging) - len(self.works)
         if free <= 0 or not self._scenes().claimable().exists():
             return
+        if not _is_room():
+            self._hold_for_room()
+            return
         before = boottime()
         for scene in claim(free, job=self.job):
             work = Work(scene, leased_until=before + settings.GENERATION_LEASE)
             self.works.add(work)
             self._begin_call(work)
             note("scene.claimed", scene, provider=scene.provider, **_account(scene))
+
+    def _hold_for_room(self) -> None:
+        code, message = STORAGE_FULL
+        held = self._scenes().hold(seconds=LOOK_FOR_ROOM_EVERY, waiting_for=ROOM, code=code, message=message)
+        if held:
+            log.warning("storage.full", extra={"count": held})
 
     def _follow(self) -> None:
         """Until a step ends, a second at most; then write what ended, renew the leases, write off what hangs."""
@@ -356,8 +373,13 @@ def _refused(exc: StorageError, scene: SceneGeneration, made: Made) -> ProviderE
 
 def _storing_failed(exc: Exception) -> StoringFailed:
     if isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StoringFailed("storage_full", "The storage is full. It goes on when there is room.")
+        return StoringFailed(*STORAGE_FULL)
     return StoringFailed("storage_unavailable", "The picture was made but could not be stored.")
+
+
+def _is_room() -> bool:
+    free = free_bytes(default_storage)
+    return free is None or free >= LEAST_ROOM
 
 
 def boottime() -> float:

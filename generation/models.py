@@ -205,6 +205,19 @@ class SceneGenerationQuerySet(OwnedQuerySet["SceneGeneration"]):
             )
 
     @repeated
+    def hold(self, *, seconds: float, waiting_for: str, code: str, message: str) -> int:
+        """One UPDATE of what is due and not begun: not before so many seconds. No attempt is counted."""
+        with transaction.atomic():
+            due = self.filter(status=Status.QUEUED, due_at__lte=Now())
+            return due.locked().update(
+                due_at=Now() + timedelta(seconds=seconds),
+                waiting_for=waiting_for,
+                error_code=code,
+                error_message=message,
+                changed_at=Now(),
+            )
+
+    @repeated
     def retry(self) -> int:
         """One UPDATE of what failed: a new round, with the same seed, token and request. Returns how many."""
         with transaction.atomic():

@@ -327,7 +327,7 @@ def _what_happened(row: SceneGeneration) -> str:
         return "is being saved" if row.phase == Phase.SAVING else "is being drawn"
     if row.attempt:
         return "will be tried again"
-    return "waits for the provider" if row.waiting_for else ""
+    return f"waits for {row.waiting_for}" if row.waiting_for else ""
 
 
 def _seconds_taken(row: SceneGeneration) -> str:

@@ -39,6 +39,7 @@ from generation.providers.exceptions import (
 )
 from generation.repeated import repeated
 from generation.scene_log import note
+from generation.waiting import PROVIDER
 
 WAITS = 20
 PATIENCE = timedelta(hours=1)
@@ -203,7 +204,7 @@ def _wait(scene: SceneGeneration, error: ProviderError, *, seconds: float, **val
         attempt=scene.attempt - 1,
         waits=scene.waits + 1,
         waiting_since=Coalesce("waiting_since", Now()),
-        waiting_for="the provider",
+        waiting_for=PROVIDER,
         **learned,
     )
 

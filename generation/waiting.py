@@ -14,6 +14,9 @@ from generation.models import OPEN, ProviderAccount, SceneGeneration, Status
 
 # A worker that is there takes up what is due within a second, and one that nobody woke after a round of the sweep.
 NOBODY_COMES_FOR = timedelta(seconds=20)
+# What a row itself says that it waits for; all else is seen from the other rows.
+PROVIDER = "the provider"
+ROOM = "room in the storage"
 EXACT_UP_TO = 10
 
 
@@ -65,12 +68,14 @@ def waits(rows: Iterable[Row], now: datetime) -> dict[UUID, Wait]:
 
 def _wait(row: Row, line: "Line", accounts: "list[Account]", now: datetime) -> Wait:
     opens = _opens(row, accounts, now)
+    if row.due_at > now and row.waiting_for == ROOM:
+        return Wait(thing=ROOM, sentence=f"{ROOM}: {row.error_message}", note=row.error_message, until=row.due_at)
     if row.due_at > now and not row.waiting_for:
         return Wait(thing="another try", sentence=row.error_message or "another try", until=row.due_at)
     if row.due_at > now or opens:
         until = max(filter(None, (row.due_at, opens)))
         why = row.error_message if row.waiting_for else ""
-        return Wait(thing="the provider", sentence=f"the provider: {why or 'it is busy'}", until=until)
+        return Wait(thing=PROVIDER, sentence=f"{PROVIDER}: {why or 'it is busy'}", until=until)
     if not line.is_anybody_at_work and now - row.due_at > NOBODY_COMES_FOR:
         return Wait(thing="a worker", sentence="a worker: nobody makes pictures at the moment")
     ahead = line.ahead_of(row, now)
@@ -79,7 +84,7 @@ def _wait(row: Row, line: "Line", accounts: "list[Account]", now: datetime) -> W
     if taking and sum(account.used for account in taking) >= at_once:
         pace = "one picture at a time" if at_once == 1 else f"{at_once} pictures at a time"
         note = f"{'one' if at_once == 1 else at_once} at a time, {_ahead(ahead)}"
-        return Wait(thing="the provider", sentence=f"the provider: it makes {pace}, and {_are(ahead)}", note=note)
+        return Wait(thing=PROVIDER, sentence=f"{PROVIDER}: it makes {pace}, and {_are(ahead)}", note=note)
     return Wait(thing="its turn", sentence=f"its turn: {_are(ahead)}", note=_ahead(ahead))
 
 

@@ -402,7 +402,8 @@ def test_a_reader_holds_no_more_than_a_few_chunks(tmp_path: Path) -> None:
     async def consume() -> int:
         return sum([len(chunk) async for chunk in stream(archive, read_file)])
 
-    assert peak_memory(consume()) < 4 * CHUNK
+    # One that is read, put together of its parts, while the one before is still in the reader's hands.
+    assert peak_memory(consume()) < 5 * CHUNK
 
 
 def test_a_stalled_reader_holds_one_chunk(tmp_path: Path) -> None:

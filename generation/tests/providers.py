@@ -1,11 +1,13 @@
 """A provider for tests that does what the scene's text says, here and in worker processes.
 
 Words in square brackets direct it: `[slow 1.0]` sleeps, `[slow once 1.0]` in the first call of a seed alone, `[late
-0.5]` until so long after its deadline, `[fail 2]` fails the first two attempts of a seed,
-`[refuse]`, `[no key]`, `[wait 0.5]` (429 once), `[gone]` is a server that does not answer any more, `[hang]` ignores
-its deadline, `[html]` answers no picture, `[broken]` raises what no provider may raise. Calls are written to the file
-that CALL_LOG names, a line at their begin and one at their end, so that a test can count how many were open at once
-over all processes. A process that is killed ends its calls: whoever kills it writes that down, too (`note_death`).
+0.5]` until so long after its deadline, `[fail 2]` fails the first two attempts of a seed, `[refuse]`, `[no key]`,
+`[wait 0.5]` (429 once), `[gone]` is a server that does not answer any more, `[hang]` ignores its deadline, `[html]`
+answers no picture, `[large]` one of many bytes, `[broken]` raises what no provider may raise.
+
+Calls are written to the file that CALL_LOG names, a line at their begin and one at their end, so that a test can count
+how many were open at once over all processes. A process that is killed ends its calls: whoever kills it writes that
+down, too (`note_death`).
 """
 
 import hashlib
@@ -26,6 +28,8 @@ from generation.providers.base import ImageProvider, ImageRequest, Variation
 from generation.providers.exceptions import NotEntitled, ProviderUnavailable, RateLimited, RequestRefused, ServerGone
 
 HANGS = 600.0
+SMALL = (64, 64)
+LARGE = (1024, 1024)
 
 
 class DirectedProvider(ImageProvider):
@@ -59,13 +63,15 @@ class DirectedProvider(ImageProvider):
                 raise ServerGone("The server does not answer.", provider=self.name)
             if "broken" in directed:
                 raise KeyError("what no provider may raise")
-            content = b"<html>" if "html" in directed else picture(request.seed)
+            content = (
+                b"<html>" if "html" in directed else picture(request.seed, LARGE if "large" in directed else SMALL)
+            )
         return Variation(
             content=content, content_type="image/jpeg", model="directed-1", bytes_received=len(content), request_id="r1"
         )
 
 
-def picture(seed: int, size: tuple[int, int] = (64, 64)) -> bytes:
+def picture(seed: int, size: tuple[int, int] = SMALL) -> bytes:
     """A small JPEG of sixteen patches; another seed gives other bytes."""
     patches = hashlib.sha512(str(seed).encode()).digest()[:48]
     file = io.BytesIO()

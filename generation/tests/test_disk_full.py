@@ -23,7 +23,9 @@ from django.test import Client
 from accounts.models import User
 from gallery.models import Image, Story, Upload
 from generation import tasks
-from generation.models import GenerationJob
+from generation.models import GenerationJob, SceneGeneration
+from generation.tests import providers
+from generation.waiting import ROOM
 from storyapp import health, preparation
 from storyapp.cannot_start import CannotStart
 
@@ -31,10 +33,10 @@ Ask = Callable[..., GenerationJob]
 MANAGE = [sys.executable, "manage.py"]
 PATIENCE = 60
 WORDS = "The storage is full. It goes on when there is room."
-# A disk of one megabyte of its own for one process and its children, which needs no rights where users may
+# A disk of its own, of 64 megabytes, for one process and its children, which needs no rights where users may
 # have namespaces. Its mount is seen from here through the process.
 ON_A_SMALL_DISK = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
-MOUNT = 'mount -t tmpfs -o size=1m small "$0" && exec "$@"'
+MOUNT = 'mount -t tmpfs -o size=64m small "$0" && exec "$@"'
 
 
 def small_disks_can_be_made() -> bool:
@@ -97,7 +99,7 @@ class SmallDisk:
 def disk(outside: dict[str, str], valkey: str, tmp_path: Path) -> Iterator[SmallDisk]:
     if not small_disks_can_be_made():
         pytest.skip("No small disk can be made here: that needs Linux with namespaces for users.")
-    environment = {**outside, "REDIS_URL": valkey, "GENERATION_UPLOAD_DEADLINE": "1", "GENERATION_ATTEMPTS": "10"}
+    environment = {**outside, "REDIS_URL": valkey, "GENERATION_UPLOAD_DEADLINE": "1", "GENERATION_ATTEMPTS": "2"}
     disk = SmallDisk(tmp_path / "media", environment)
     yield disk
     disk.end()
@@ -106,26 +108,30 @@ def disk(outside: dict[str, str], valkey: str, tmp_path: Path) -> Iterator[Small
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="A PostgreSQL of another user is out of a namespace's reach.")
 @pytest.mark.django_db(transaction=True)
 def test_a_full_disk_is_said_and_work_goes_on_by_itself_when_there_is_room(
-    disk: SmallDisk, ask: Ask, owner: User, client: Client, wait_for: Any
+    disk: SmallDisk, directed: Any, ask: Ask, owner: User, client: Client, wait_for: Any
 ) -> None:
     disk.start("rqworker")
     wait_for(disk.is_mounted, PATIENCE)
-    # Room for a part of a picture: the write begins and breaks off.
-    disk.fill(pages_left=4)
-    job = ask("A lighthouse", "A harbour", provider="sketch", width=512, height=512)
+    job = ask("A lighthouse [slow once 2] [large]", "A harbour [slow once 2] [large]")
     tasks.wake(2)
-    wait_for(lambda: set(job.scenes.values_list("error_code", flat=True)) == {"storage_full"}, PATIENCE)
+    wait_for(lambda: providers.calls() == 2, PATIENCE)
+    # Room for a part of a picture: the write begins and breaks off.
+    disk.fill(pages_left=1)
+    wait_for(lambda: set(job.scenes.values_list("waiting_for", flat=True)) == {ROOM}, PATIENCE)
     client.force_login(owner)
-    # Between two tries; during one the page says what is being done.
-    wait_for(lambda: WORDS in client.get(job.get_absolute_url()).content.decode(), PATIENCE)
+    assert WORDS in client.get(job.get_absolute_url()).content.decode()
+    late = ask("A boat").scenes.get()
+    wait_for(lambda: SceneGeneration.objects.get(pk=late.pk).waiting_for == ROOM, PATIENCE)
+    assert set(SceneGeneration.objects.values_list("attempt", "waits")) == {(0, 0), (1, 0)}
     assert not Image.objects.exists()
+    assert providers.calls() == 2, "a call began whose picture nobody could keep"
     assert not [name for name in disk.files() if not Path(name).name.startswith(".")], "a half file has a final name"
 
     disk.make_room()
-    wait_for(lambda: set(job.scenes.values_list("status", flat=True)) == {"saved"}, PATIENCE)
+    wait_for(lambda: set(SceneGeneration.objects.values_list("status", flat=True)) == {"saved"}, PATIENCE)
     files = disk.files()
     kept = {image.name: image.sha256 for image in Image.objects.all()}
-    assert len(kept) == 2
+    assert (len(kept), providers.calls()) == (3, 5)
     assert {name: sha256(files[name]).hexdigest() for name in kept} == kept
     assert not [name for name in files if name.endswith(".part")], "a half file stays behind"
     assert not set(Upload.objects.values_list("name", flat=True)) & set(kept)
@@ -172,6 +178,8 @@ def a_full_database() -> Iterator[None]:
     """SQLite's own error, provoked by a limit of its pages. PostgreSQL's can only be imitated."""
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
+            # What earlier tests have emptied would be room.
+            cursor.execute("VACUUM")
             (pages,) = cursor.execute("PRAGMA page_count").fetchone()
 
         def limit(connection: BaseDatabaseWrapper, **_: Any) -> None:

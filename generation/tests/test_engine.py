@@ -13,9 +13,10 @@ from django.db.models import F
 
 from gallery.models import Image, Upload, object_names
 from generation import transitions
-from generation.engine import Stop, work
+from generation.engine import LEAST_ROOM, Stop, work
 from generation.models import GenerationJob, ProviderAccount, SceneGeneration
 from generation.tests import providers
+from generation.waiting import ROOM
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Ask = Callable[..., GenerationJob]
@@ -220,6 +221,26 @@ def test_a_full_storage_is_said_and_goes_on_when_there_is_room(directed: Any, as
     job.retry()
     work()
     assert statuses(job) == ["saved"]
+
+
+def test_without_room_no_call_begins(directed: Any, ask: Ask, monkeypatch: Any) -> None:
+    free = [0]
+    monkeypatch.setattr("generation.engine.free_bytes", lambda storage: free[0])
+    monkeypatch.setattr("generation.engine.LOOK_FOR_ROOM_EVERY", 0.3)
+    directed.GENERATION_ATTEMPTS = 1
+    job = ask("A lighthouse", "A harbour")
+    looks: list[tuple[str, str, int]] = []
+
+    def look() -> None:
+        looks.extend(job.scenes.values_list("status", "waiting_for", "token"))
+        connection.close()
+        free[0] = LEAST_ROOM
+
+    Timer(1, look).start()
+    work()
+    assert looks == [("queued", ROOM, 0)] * 2
+    assert statuses(job) == ["saved"] * 2
+    assert (scene(job).attempt, scene(job).waiting_for, scene(job).error_message) == (1, "", "")
 
 
 def test_a_call_that_ended_in_time_counts_however_late_it_is_looked_at(

@@ -18,7 +18,7 @@ from generation.models import GenerationJob, ProviderAccount, SceneGeneration
 from generation.shape import job_as_json
 from generation.slots import Slot, slots
 from generation.tests.rows import change, run
-from generation.waiting import Wait, waits
+from generation.waiting import ROOM, Wait, waits
 
 pytestmark = pytest.mark.django_db
 Ask = Callable[..., GenerationJob]
@@ -110,6 +110,17 @@ def test_a_closed_provider_is_waited_for_by_scenes_that_were_never_tried(ask: As
     told = job_as_json(row.job)["scenes"][0]
     assert told["waiting_for"] == "the provider: it is busy"
     assert told["waiting_until"] is not None
+
+
+def test_room_in_the_storage_is_waited_for_in_its_own_words(ask: Ask) -> None:
+    (row,) = ask("a fox").scenes.all()
+    full = "The storage is full."
+    assert row.job.scenes.hold(seconds=10, waiting_for=ROOM, code="storage_full", message=full) == 1
+    assert row.job.scenes.hold(seconds=10, waiting_for=ROOM, code="storage_full", message=full) == 0, "it is not due"
+    slot = slot_of(row)
+    assert (slot.waiting_for, slot.note, slot.reason) == (ROOM, full, "")
+    assert 1 <= slot.seconds_left <= 11
+    assert job_as_json(row.job)["scenes"][0]["waiting_for"] == f"{ROOM}: {full}"
 
 
 def test_one_of_two_servers_that_is_open_is_enough_but_not_for_what_the_other_has_begun(

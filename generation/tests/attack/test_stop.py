@@ -40,7 +40,8 @@ def test_another_worker_resumes_at_once_and_calls_nothing_twice_but_what_was_run
     fast.GENERATION_LEASE, fast.GENERATION_DEADLINE = 45, 120
     monkeypatch.setattr(tasks.stop, "farewell", 1.0)
     workers = [processes.worker(), processes.worker()]
-    wait_for(lambda: len(SceneWorker.all(queue=get_queue())) == 2, PATIENCE)
+    # Beside them stand, for a while, those that earlier tests have killed.
+    wait_for(lambda: set(workers) <= {worker.pid for worker in SceneWorker.all(queue=get_queue())}, PATIENCE)
     job = ask(*["[slow once 60] long", "[slow once 60] longer"], *["[slow 0.5] short"] * (SCENES - 2), seed=1)
     running = {1, 2}
     tasks.wake(1)
