@@ -11,6 +11,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import Case, Count, IntegerField, Value, When
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
@@ -20,10 +21,13 @@ from gallery.models import Image
 from generation import admin_words
 from generation.models import GenerationJob, SceneGeneration, Status
 from generation.progress import with_totals
+from generation.waiting import Account
+from generation.workload import Workload, workloads
 
 SCENES_SHOWN = 100
 WORDS_SHOWN = 80
 FIRST_SHOWN = (Status.FAILED, Status.RUNNING, Status.QUEUED, Status.CANCELLED, Status.SAVED)
+NOTHING_YET = "Nothing was asked of it yet."
 LONG_TEXTS = ("prompt", "cast", "embeddings")
 
 
@@ -106,4 +110,53 @@ def _line(row: SceneGeneration, now: datetime) -> SceneLine:
         lease=admin_words.lease(row, now),
         took=admin_words.scene_took(row, now),
         provider=to_row(row.account) if row.account else row.provider,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkLine:
+    """A provider in the table of work; or one of its several accounts, which has calls and a state alone."""
+
+    name: str
+    is_account: bool = False
+    due: SafeString | str = ""
+    later: SafeString | str = ""
+    running: SafeString | str = ""
+    calls: SafeString | str = ""
+    state: SafeString | str = ""
+
+
+def work_lines() -> list[WorkLine]:
+    """Two queries. Raises DatabaseError."""
+    now = timezone.now()
+    lines = []
+    for load in workloads():
+        several = len(load.accounts) > 1
+        lines.append(_of_provider(load, now))
+        lines += [_of_account(account, now, name=account.name) for account in load.accounts if several]
+    return lines
+
+
+def _of_provider(load: Workload, now: datetime) -> WorkLine:
+    said = _of_account(load.accounts[0], now, name="") if len(load.accounts) == 1 else None
+    words = f"{len(load.accounts)} accounts" if load.accounts else NOTHING_YET
+    running = admin_words.with_time(load.running, "the longest for", load.running_since, now)
+    left_behind = admin_words.with_time(load.abandoned, "left behind, for", load.abandoned_since, now)
+    return WorkLine(
+        name=load.provider,
+        due=admin_words.with_time(load.due, "the oldest for", load.due_since, now),
+        later=admin_words.with_time(load.later, "the next in", load.next_at, now),
+        running=format_html("{}<br>{}", running, left_behind) if load.abandoned else running,
+        calls=said.calls if said else words,
+        state=said.state if said else "",
+    )
+
+
+def _of_account(account: Account, now: datetime, *, name: str) -> WorkLine:
+    slowed = f"{account.ceiling} in good times" if account.allowance < account.ceiling else ""
+    return WorkLine(
+        name=name,
+        is_account=True,
+        calls=format_html('{} of {} <span class="more">{}</span>', account.used, account.allowance, slowed),
+        state=admin_words.account_state(account, now),
     )

@@ -11,6 +11,7 @@ from gallery.templatetags.gallery import sentence
 from generation.models import GenerationJob, ProviderAccount, SceneGeneration, Status
 from generation.progress import Totals
 from generation.slots import WORDS, in_words, state_of
+from generation.waiting import Account
 
 REASONS_SHOWN = 2
 
@@ -98,10 +99,19 @@ def asked(job: GenerationJob) -> SafeString:
     return format_html('<dl class="noted">{}</dl>', format_html_join("", "<dt>{}</dt><dd>{}</dd>", lines))
 
 
-def account_state(account: ProviderAccount, now: datetime) -> SafeString:
+def account_state(account: ProviderAccount | Account, now: datetime) -> SafeString:
     if account.closed_until is None or account.closed_until <= now:
         return label("saved", "open")
     return label("failed", f"closed for {in_words((account.closed_until - now).total_seconds())}")
+
+
+def with_time(count: int, words: str, moment: datetime | None, now: datetime) -> SafeString | str:
+    """How many, and `words` with the time from that moment until now, or until that moment."""
+    if moment is None:
+        return f"{count:,}"
+    return format_html(
+        '{} <span class="more">{} {}</span>', f"{count:,}", words, in_words(abs((now - moment).total_seconds()))
+    )
 
 
 def _in_line(value: object) -> str:

@@ -62,7 +62,7 @@ def waits(rows: Iterable[Row], now: datetime) -> dict[UUID, Wait]:
     if not queued:
         return {}
     line = _line({row.owner_id for row in queued}, {row.provider for row in queued})
-    accounts = _accounts({row.provider for row in queued})
+    accounts = accounts_of({row.provider for row in queued})
     return {row.pk: _wait(row, line, accounts.get(row.provider, []), now) for row in queued}
 
 
@@ -113,7 +113,9 @@ class Account:
     """`used` of its `allowance` calls are open."""
 
     pk: int
+    name: str
     allowance: int
+    ceiling: int
     used: int
     closed_until: datetime | None
 
@@ -121,16 +123,19 @@ class Account:
         return self.closed_until is not None and self.closed_until > now
 
 
-def _accounts(providers: Collection[str]) -> dict[str, list[Account]]:
-    """By provider those that the settings name. One that no scene was claimed for yet is not there."""
+def accounts_of(providers: Collection[str]) -> dict[str, list[Account]]:
+    """By provider those that the settings name, in a query. One that no scene was claimed for yet is not there."""
     named = ProviderAccount.objects.ceilings()
-    rows = ProviderAccount.objects.filter(provider__in=providers).annotate(
-        used=Count("scenes", filter=Q(scenes__slot_until__gt=Now()))
+    rows = (
+        ProviderAccount.objects.filter(provider__in=providers)
+        .annotate(used=Count("scenes", filter=Q(scenes__slot_until__gt=Now())))
+        .order_by("name")
     )
     found: dict[str, list[Account]] = {}
     for row in rows:
         if (row.provider, row.name) in named:
-            account = Account(row.pk, row.allowance, getattr(row, "used", 0), row.closed_until)
+            used = getattr(row, "used", 0)
+            account = Account(row.pk, row.name, row.allowance, row.ceiling, used, row.closed_until)
             found.setdefault(row.provider, []).append(account)
     return found
 

@@ -31,6 +31,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from gallery.storing import RemoteStorage, StorageError
+from generation.admin_rows import work_lines
 from generation.checks import provider_is_set_up
 from generation.models import ProviderAccount, SceneGeneration, Status
 from generation.providers import get_provider
@@ -107,7 +108,13 @@ def page(request: HttpRequest) -> HttpResponse:
     """All parts, for superusers. Stands behind the admin's own sign-in, see `storyapp.urls`."""
     if not request.user.is_superuser:
         raise PermissionDenied
-    context = {**admin.site.each_context(request), "title": "Health", "health": health(ask_outside=True)}
+    found = health(ask_outside=True)
+    context = {
+        **admin.site.each_context(request),
+        "title": "Health",
+        "health": found,
+        "work": [] if found.status == "failed" else work_lines(),
+    }
     return render(request, "admin/health.html", context)
 
 

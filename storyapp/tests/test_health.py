@@ -1,6 +1,7 @@
 """What `/healthz` says to anybody, and the health page to administrators, in good and in bad times."""
 
 import os
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -280,6 +281,35 @@ def test_an_administrator_sees_every_part_and_no_key(superuser: Client, settings
     assert "canary" not in shown
     assert "no-store" in response["Cache-Control"]
     assert '<a href="/admin/health/">Health</a>' in superuser.get("/admin/").content.decode()
+
+
+def test_the_page_says_what_is_due_running_and_closed_and_for_how_long(
+    superuser: Client, settings: Any, job: GenerationJob
+) -> None:
+    servers = ["http://one:8188", "http://two:8188"]
+    settings.GENERATION_ACCOUNTS = {"comfyui": servers}
+    texts = ("A fox", "An owl", "A boat", "A town", "The sea", "A hill")
+    rows = list(generate(a_person("mira"), Asked(scenes=texts, provider="sketch")).scenes.all())
+    run(rows[0], seconds=185)
+    run(rows[1], seconds=20, slot_until=Now() + timedelta(seconds=30))
+    run(rows[2], lease=-300)
+    change(rows[3], due_at=Now() - timedelta(minutes=3))
+    change(rows[4], due_at=Now() + timedelta(minutes=7, seconds=2))
+    change(rows[5], provider="comfyui", due_at=Now() - timedelta(minutes=20))
+    ProviderAccount.objects.filter(provider="sketch").update(ceiling=4)
+    job.scenes.update(status="cancelled")
+    for name, until in zip(servers, (None, Now() + timedelta(minutes=10, seconds=2)), strict=True):
+        ProviderAccount.objects.create(provider="comfyui", name=name, allowance=1, ceiling=1, closed_until=until)
+    shown = superuser.get("/admin/health/").content.decode()
+    table = shown[shown.index('<div class="health-work"') :]
+    lines = [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in re.findall(r"<tr>.*?</tr>", table, re.DOTALL)]
+    assert lines[1:] == [
+        "sketch 1 the oldest for 3 min 1 the next in 7 min 2 the longest for 3 min 1 left behind, for 5 min"
+        " 1 of 2 4 in good times open",
+        "comfyui 1 the oldest for 20 min 0 0 2 accounts",
+        "http://one:8188 0 of 1 open",
+        "http://two:8188 0 of 1 closed for 10 min",
+    ]
 
 
 def test_the_page_is_for_superusers() -> None:
