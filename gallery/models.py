@@ -3,6 +3,7 @@
 import secrets
 import string
 import uuid
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self, TypeVar
 
 from django.contrib.auth.models import AnonymousUser
@@ -174,6 +175,14 @@ class Scene(models.Model):
         """What keeps so many scenes from being written in one go. None where nothing does."""
         too_many = scenes > SCENES_AT_ONCE
         return f"These are {scenes:,} scenes; up to {SCENES_AT_ONCE:,} fit in one go." if too_many else None
+
+    @staticmethod
+    def fault_in_all(texts: Sequence[str]) -> str | None:
+        """What keeps these texts from being scenes that are written in one go: of several faults the first."""
+        if fault := Scene.fault_in_number(len(texts)):
+            return fault
+        faults = ((number, Scene.fault_in(text)) for number, text in enumerate(texts, start=1))
+        return next((f"Scene {number} {fault}" for number, fault in faults if fault), None)
 
     def cast_in_order(self) -> list[Character]:
         """Who appears, in the order in which they were named: prompts name them so, too."""

@@ -21,7 +21,7 @@ from django.db.models.functions import Now
 from accounts.models import User
 from gallery.models import SCENES_AT_ONCE, SEEDS, Character, Scene, Story
 from gallery.prompts import compose
-from generation.models import GenerationJob, SceneGeneration
+from generation.models import KEY_LENGTH, GenerationJob, SceneGeneration
 from generation.providers import get_provider
 from generation.providers.base import Embedding, ImageRequest
 from generation.providers.exceptions import ProviderConfigurationError, RequestRefused
@@ -30,7 +30,6 @@ SCENES_A_JOB = SCENES_AT_ONCE
 SIDES = (64, 2048)
 USUAL_SIDE = 1024
 KEY_HOLDS = timedelta(hours=24)
-KEY_LENGTH = 200
 # It travels in a header: what every client can send there and every database can keep.
 KEY_PATTERN = rf"[!-~]([ -~]{{0,{KEY_LENGTH - 2}}}[!-~])?"
 
@@ -117,7 +116,7 @@ def _refuse_what_is_out_of_bounds(asked: Asked) -> None:
 
 
 def _wrong_fields(asked: Asked) -> Iterator[tuple[str, str]]:
-    if fault := _fault_in(asked.scenes):
+    if fault := Scene.fault_in_all(asked.scenes) if asked.scenes else "Write at least one scene.":
         yield "scenes", fault
     if asked.quantity < 1:
         yield "quantity", f"The quantity is 1 to {SCENES_A_JOB:,}."
@@ -131,16 +130,6 @@ def _wrong_fields(asked: Asked) -> Iterator[tuple[str, str]]:
         yield "seed", f"A seed is 0 to {SEEDS - 1}."
     if asked.provider not in settings.GENERATION_PROVIDERS:
         yield "provider", f"There is no provider called {asked.provider[:80]}."
-
-
-def _fault_in(scenes: Sequence[str]) -> str | None:
-    """Of several faults the first, in a sentence."""
-    if not scenes:
-        return "Write at least one scene."
-    if fault := Scene.fault_in_number(len(scenes)):
-        return fault
-    faults = ((number, Scene.fault_in(text)) for number, text in enumerate(scenes, start=1))
-    return next((f"Scene {number} {fault}" for number, fault in faults if fault), None)
 
 
 def _body_hash(asked: Asked) -> str:

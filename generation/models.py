@@ -28,6 +28,8 @@ class Phase(models.TextChoices):
     SAVING = "saving"
 
 
+# Characters of an idempotency key.
+KEY_LENGTH = 200
 OPEN = (Status.QUEUED, Status.RUNNING)
 
 
@@ -140,7 +142,7 @@ class GenerationJob(models.Model):
     character = models.ForeignKey(
         Character, on_delete=models.SET_NULL, null=True, blank=True, related_name="generation_jobs"
     )
-    idempotency_key = models.CharField(max_length=200, null=True, blank=True)
+    idempotency_key = models.CharField(max_length=KEY_LENGTH, null=True, blank=True)
     body_hash = models.CharField(max_length=64, blank=True)
     asked = models.JSONField(default=dict)
     created_at = models.DateTimeField(db_default=Now())

@@ -283,9 +283,9 @@ def hand_back(scenes: Collection[SceneGeneration]) -> None:
 @repeated
 def _hand_back(tags: Collection[UUID]) -> set[UUID]:
     with transaction.atomic():
-        mine = SceneGeneration.objects.filter(tag__in=tags, status=Status.RUNNING)
-        ids = list(mine.order_by("pk").select_for_update().values_list("pk", flat=True))
-        mine.filter(pk__in=ids).update(
+        mine = SceneGeneration.objects.filter(tag__in=tags, status=Status.RUNNING).locked()
+        ids = set(mine.values_list("pk", flat=True))
+        mine.update(
             status=Status.QUEUED,
             phase="",
             attempt=Greatest(F("attempt") - 1, 0),
@@ -293,7 +293,7 @@ def _hand_back(tags: Collection[UUID]) -> set[UUID]:
             due_at=Now(),
             changed_at=Now(),
         )
-    return set(ids)
+    return ids
 
 
 def fail_exhausted() -> None:
@@ -307,9 +307,9 @@ def _fail_exhausted() -> list[SceneGeneration]:
     with transaction.atomic():
         abandoned = SceneGeneration.objects.filter(
             status=Status.RUNNING, lease_until__lte=Now(), attempt__gte=settings.GENERATION_ATTEMPTS
-        )
-        scenes = list(abandoned.order_by("pk").select_for_update())
-        abandoned.filter(pk__in=[scene.pk for scene in scenes]).update(
+        ).locked()
+        scenes = list(abandoned)
+        abandoned.update(
             **NO_SCENE,
             status=Status.FAILED,
             error_code=INTERRUPTED,

@@ -16,11 +16,6 @@ LINKS = "admin:accounts_signinlink_changelist"
 
 
 @pytest.fixture
-def mira() -> User:
-    return User.objects.create(username="mira")
-
-
-@pytest.fixture
 def admin(client: Client) -> Client:
     client.force_login(User.objects.create(username="root", is_superuser=True, is_staff=True))
     return client

@@ -32,11 +32,6 @@ REVOKE = "/tokens/revoke/"
 
 
 @pytest.fixture
-def mira() -> User:
-    return User.objects.create(username="mira")
-
-
-@pytest.fixture
 def signed_in(client: Client, mira: User) -> Client:
     client.force_login(mira)
     return client

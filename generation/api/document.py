@@ -17,7 +17,8 @@ from generation.api import api
 from generation.api.errors import RETRY_AFTER
 from generation.api.examples import ANSWERS, REQUESTS
 from generation.api.jobs import KEY_HEADER
-from generation.generate import KEY_LENGTH, KEY_PATTERN
+from generation.generate import KEY_PATTERN
+from generation.models import KEY_LENGTH
 
 Json = dict[str, Any]
 

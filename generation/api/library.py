@@ -153,7 +153,7 @@ def new_story(request: Request, asked: Annotated[NewStory, Json()]) -> HttpRespo
     """With the texts of its scenes, where they are sent. Its pictures are another request: `generate`."""
     texts = asked.scenes or []
     form = StoryEditForm(_as_form(asked.model_dump()), instance=Story(owner=request.auth))
-    _refuse_faults(form, _faults_in(texts))
+    _refuse_faults(form, scenes=Scene.fault_in_all(texts))
     with transaction.atomic():
         story = form.save()
         Scene.objects.bulk_create(
@@ -192,18 +192,12 @@ def _as_form(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: "" if value is None else value for name, value in given.items()}
 
 
-def _refuse_faults(form: ModelForm[Any], more: Mapping[str, str] | None = None) -> None:
-    """The forms of the pages check it, in their words."""
-    fields = {name: str(errors[0]) for name, errors in form.errors.items()} | dict(more or {})
-    if fields:
-        raise Invalid(fields)
-
-
-def _faults_in(texts: list[str]) -> dict[str, str]:
-    if fault := Scene.fault_in_number(len(texts)):
-        return {"scenes": fault}
-    faults = ((number, Scene.fault_in(text)) for number, text in enumerate(texts, start=1))
-    return next(({"scenes": f"Scene {number} {fault}"} for number, fault in faults if fault), {})
+def _refuse_faults(form: ModelForm[Any], **more: str | None) -> None:
+    """The forms of the pages check it, in their words; `more`: what is wrong with fields that no form has."""
+    found = {name: str(errors[0]) for name, errors in form.errors.items()}
+    found |= {name: fault for name, fault in more.items() if fault}
+    if found:
+        raise Invalid(found)
 
 
 def _made(request: Request, name: str, slug: str, made: Mapping[str, Any]) -> HttpResponse:

@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models.functions import Now
 
 from gallery.models import Image
+from gallery.tests.rows import GRADIENT
 from generation.models import ProviderAccount, SceneGeneration, Status
 
 
@@ -31,22 +32,33 @@ def fail(row: SceneGeneration, code: str = "provider_unavailable", message: str 
 def save(row: SceneGeneration) -> Image:
     begun = Now() - timedelta(seconds=9)
     change(row, status=Status.SAVED, started_at=begun, claimed_at=begun, finished_at=Now(), model="sketch-1")
-    return Image.objects.create(
-        owner_id=row.owner_id,
-        scene_id=row.scene_id,
-        generation_id=row.pk,
-        name=f"{row.pk}/1-00000000",
-        prompt=row.prompt,
-        search_text=row.prompt.casefold(),
-        seed=row.seed,
-        provider="sketch",
-        model="sketch-1",
-        width=1024,
-        height=1024,
-        bytes=1000,
-        content_type="image/jpeg",
-        sha256="0" * 64,
-        crc32=0,
-        gradient="aabbccddeeff001122334455",
-        is_chosen=not Image.objects.filter(scene=row.scene_id, is_chosen=True).exists(),
+    chosen = not Image.objects.filter(scene=row.scene_id, is_chosen=True).exists()
+    image = image_of(row, width=1024, height=1024, is_chosen=chosen)
+    image.save()
+    return image
+
+
+def image_of(row: SceneGeneration, **fields: Any) -> Image:
+    """A row that is not saved yet, of a picture that has no file."""
+    making = fields.get("generation_id", row.pk)
+    return Image(
+        **{
+            "owner_id": row.owner_id,
+            "scene_id": row.scene_id,
+            "generation_id": making,
+            "name": f"{making}/1-00000000",
+            "prompt": row.prompt,
+            "search_text": row.prompt.casefold(),
+            "seed": row.seed,
+            "provider": "sketch",
+            "model": "sketch-1",
+            "width": 64,
+            "height": 64,
+            "bytes": 1000,
+            "content_type": "image/jpeg",
+            "sha256": "0" * 64,
+            "crc32": 0,
+            "gradient": GRADIENT,
+            **fields,
+        }
     )

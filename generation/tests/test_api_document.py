@@ -9,7 +9,8 @@ from accounts.models import User
 from gallery.models import NAME_LENGTH, SCENE_LENGTH, SEEDS
 from generation.api.bodies import LARGEST
 from generation.api.examples import ANSWERS, REQUESTS
-from generation.generate import KEY_LENGTH, SCENES_A_JOB, SIDES
+from generation.generate import SCENES_A_JOB, SIDES
+from generation.models import KEY_LENGTH
 from generation.tests.program import GENERATE, JOBS, Program, assert_fits
 
 

@@ -2,17 +2,16 @@
 
 import json
 import socket
-import threading
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
 import requests
-import uvicorn
 
 from accounts.models import ApiToken, User
 from generation.models import GenerationJob
 from generation.tests.program import GENERATE
+from generation.tests.served import served
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LIMIT = 100_000
@@ -20,24 +19,10 @@ LIMIT = 100_000
 
 @pytest.fixture
 def server(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of the site under uvicorn in a thread of this process, with a limit that is quickly passed."""
+    """The address of a site whose limit is quickly passed."""
     monkeypatch.setattr("generation.api.bodies.LARGEST", LIMIT)
-    config = uvicorn.Config(
-        "storyapp.asgi:application",
-        port=0,
-        lifespan="off",
-        log_level="warning",
-        timeout_graceful_shutdown=1,
-        log_config=None,
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        threading.Event().wait(0.02)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+    with served() as address:
+        yield address
 
 
 def test_bodies_of_every_kind_of_client(server: str, owner: User) -> None:

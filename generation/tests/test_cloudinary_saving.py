@@ -38,11 +38,8 @@ def cloud(directed: Any) -> Iterator[LoopbackCloudinary]:
 
 
 def keep_in(server: LoopbackCloudinary, settings: Any) -> None:
-    account = {"cloud_name": server.cloud, "api_key": server.key, "api_secret": server.secret}
-    options = {**account, "upload_prefix": server.url, "delivery_url": server.url}
-    remote = {"BACKEND": "storyapp.cloud.CloudinaryStorage", "OPTIONS": options}
     settings.MEDIA_STORAGE = "cloudinary"
-    settings.STORAGES = {**django_settings.STORAGES, "cloudinary": remote, "default": remote}
+    settings.STORAGES = {**django_settings.STORAGES, "cloudinary": server.storage, "default": server.storage}
 
 
 def keep_on_disk(settings: Any) -> None:

@@ -11,7 +11,6 @@ from uuid import uuid4
 
 import pytest
 import requests
-import uvicorn
 from django.db import OperationalError
 from django.db.backends.utils import CursorWrapper
 from django.db.models.functions import Now
@@ -22,6 +21,7 @@ from accounts.models import User
 from generation import events
 from generation.models import GenerationJob, SceneGeneration
 from generation.tests.rows import change, fail, run, save
+from generation.tests.served import served
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Ask = Callable[..., GenerationJob]
@@ -41,26 +41,10 @@ class Server(NamedTuple):
 
 @pytest.fixture
 def server(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """The site under uvicorn in a thread of this process, on a free port."""
+    """A site whose streams are quick."""
     monkeypatch.setattr(events, "SECONDS_BETWEEN_READS", 0.1)
-    config = uvicorn.Config(
-        "storyapp.asgi:application",
-        port=0,
-        lifespan="off",
-        log_level="warning",
-        timeout_graceful_shutdown=1,
-        log_config=None,
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        threading.Event().wait(0.02)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield Server(f"http://127.0.0.1:{port}", lambda: list(events._watchers.values()))
-    server.should_exit = True
-    thread.join(timeout=10)
-    assert not thread.is_alive()
+    with served() as address:
+        yield Server(address, lambda: list(events._watchers.values()))
 
 
 @pytest.fixture

@@ -17,8 +17,9 @@ from django.utils import timezone
 
 from accounts.models import ApiToken, SignInLink, User
 from gallery.models import Character, Image, Scene, Story, Upload
-from gallery.tests.rows import GRADIENT, a_character, a_person, a_picture, a_scene, a_story
+from gallery.tests.rows import a_character, a_person, a_picture, a_scene, a_story
 from generation.models import GenerationJob, ProviderAccount, SceneGeneration, Status
+from generation.tests.rows import image_of
 from storyapp.tests.admin_pages import MODELS, in_admin
 
 pytestmark = pytest.mark.django_db
@@ -133,7 +134,7 @@ def add_pictures(owner: User, count: int) -> None:
         appearances = Scene.cast.through
         appearances.objects.bulk_create(appearances(scene=scene, character=character) for scene in scenes)
         SceneGeneration.objects.bulk_create(made)
-        Image.objects.bulk_create(image_of(row, take) for row in made for take in range(TAKES))
+        Image.objects.bulk_create(take_of(row, take) for row in made for take in range(TAKES))
 
 
 def made_in(job: GenerationJob, scene: Scene, account: ProviderAccount, now: Any) -> SceneGeneration:
@@ -159,28 +160,9 @@ def made_in(job: GenerationJob, scene: Scene, account: ProviderAccount, now: Any
     )
 
 
-def image_of(row: SceneGeneration, take: int) -> Image:
-    making = uuid4() if take else row.pk
-    return Image(
-        owner=row.owner,
-        scene=row.scene,
-        generation_id=making,
-        name=f"{making}/1-00000000",
-        prompt=row.prompt,
-        search_text=row.prompt.casefold(),
-        seed=row.seed,
-        provider="sketch",
-        model="sketch-1",
-        width=64,
-        height=64,
-        bytes=1000,
-        content_type="image/jpeg",
-        sha256="0" * 64,
-        crc32=0,
-        gradient=GRADIENT,
-        missing_since=timezone.now() if row.position == 5 else None,
-        is_chosen=not take,
-    )
+def take_of(row: SceneGeneration, take: int) -> Image:
+    missing = timezone.now() if row.position == 5 else None
+    return image_of(row, generation_id=uuid4() if take else row.pk, is_chosen=not take, missing_since=missing)
 
 
 def add_what_belongs_to_them(owner: User, root: User, count: int) -> None:

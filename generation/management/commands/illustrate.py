@@ -27,7 +27,6 @@ from gallery.models import Character, Image
 from generation import engine, transitions
 from generation.generate import Asked, GenerateRefused, generate
 from generation.models import OPEN, GenerationJob, SceneGeneration, Status
-from generation.providers.exceptions import ProviderConfigurationError
 from generation.shape import job_as_json
 
 SECONDS_BETWEEN_LOOKS = 0.3
@@ -134,8 +133,6 @@ def _generate(scenes: tuple[str, ...], options: dict[str, Any]) -> GenerationJob
         job = generate(person, asked)
     except GenerateRefused as exc:
         raise BadInput("\n".join(exc.fields.values())) from exc
-    except ProviderConfigurationError as exc:
-        raise BadInput(str(exc)) from exc
     # Its time of creation is the database's.
     job.refresh_from_db()
     return job

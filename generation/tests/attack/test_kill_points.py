@@ -119,9 +119,6 @@ def _leave_behind(storage: str) -> None:
 
 
 def _keep_in(cloud: LoopbackCloudinary, settings: Any) -> None:
-    account = {"cloud_name": cloud.cloud, "api_key": cloud.key, "api_secret": cloud.secret}
-    options = {**account, "upload_prefix": cloud.url, "delivery_url": cloud.url}
-    remote = {"BACKEND": "storyapp.cloud.CloudinaryStorage", "OPTIONS": options}
     settings.MEDIA_STORAGE = "cloudinary"
-    settings.STORAGES = {**settings.STORAGES, "cloudinary": remote, "default": remote}
+    settings.STORAGES = {**settings.STORAGES, "cloudinary": cloud.storage, "default": cloud.storage}
     settings.GENERATION_UPLOAD_DEADLINE = 4

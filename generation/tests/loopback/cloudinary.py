@@ -54,6 +54,13 @@ class LoopbackCloudinary(LoopbackServer):
         }
 
     @property
+    def storage(self) -> dict[str, object]:
+        """It as one of Django's STORAGES."""
+        account = {"cloud_name": self.cloud, "api_key": self.key, "api_secret": self.secret}
+        options = {**account, "upload_prefix": self.url, "delivery_url": self.url}
+        return {"BACKEND": "storyapp.cloud.CloudinaryStorage", "OPTIONS": options}
+
+    @property
     def uploads(self) -> list[Request]:
         return self.asked(f"/v1_1/{self.cloud}/image/upload")
 
