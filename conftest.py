@@ -11,6 +11,7 @@ from typing import Any
 
 import django
 import pytest
+from playwright.sync_api import expect
 from pytest_django import Settings
 
 from storyapp import queue_server
@@ -144,6 +145,8 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any], browser_t
         pytest.skip(missing)
     # The ORM runs in the thread of Playwright's loop, which is no loop of ours.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    # Playwright's five seconds are short where four browsers begin at once on two cores.
+    expect.set_options(timeout=20_000)
     return {
         **browser_type_launch_args,
         "executable_path": executable,
