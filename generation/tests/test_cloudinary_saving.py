@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import urllib3
 from asgiref.sync import async_to_sync
-from django.conf import settings as django_settings
 from django.core.files.storage import storages
 from django.test import AsyncClient, Client
 
@@ -21,7 +20,7 @@ from generation.models import GenerationJob
 from generation.objects import delete_unwanted
 from generation.tests import providers
 from generation.tests.loopback import faults
-from generation.tests.loopback.cloudinary import LoopbackCloudinary, error
+from generation.tests.loopback.cloudinary import LoopbackCloudinary, error, keep_pictures_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Ask = Callable[..., GenerationJob]
@@ -33,18 +32,8 @@ KEY, SECRET = "834211956612345", "k9Canary-aPiSecret_77"
 def cloud(directed: Any) -> Iterator[LoopbackCloudinary]:
     directed.GENERATION_UPLOAD_DEADLINE = 4
     with LoopbackCloudinary(key=KEY, secret=SECRET) as server:
-        keep_in(server, directed)
+        keep_pictures_in(server, directed)
         yield server
-
-
-def keep_in(server: LoopbackCloudinary, settings: Any) -> None:
-    settings.MEDIA_STORAGE = "cloudinary"
-    settings.STORAGES = {**django_settings.STORAGES, "cloudinary": server.storage, "default": server.storage}
-
-
-def keep_on_disk(settings: Any) -> None:
-    settings.MEDIA_STORAGE = "local"
-    settings.STORAGES = {**django_settings.STORAGES, "default": django_settings.STORAGES["local"]}
 
 
 def assert_one_of_each(cloud: LoopbackCloudinary, job: GenerationJob) -> None:
@@ -156,13 +145,13 @@ def test_a_deleted_picture_goes_from_there(cloud: LoopbackCloudinary, ask: Ask) 
 
 
 def test_switching_storage_leaves_every_picture_readable(cloud: LoopbackCloudinary, ask: Ask, directed: Any) -> None:
-    keep_on_disk(directed)
+    keep_pictures_in(None, directed)
     on_disk = ask("on disk")
     work()
-    keep_in(cloud, directed)
+    keep_pictures_in(cloud, directed)
     remote = ask("remote")
     work()
-    keep_on_disk(directed)
+    keep_pictures_in(None, directed)
     for job, storage in ((on_disk, "local"), (remote, "cloudinary")):
         scene = job.scenes.get()
         image = Image.objects.get(generation_id=scene.pk)
@@ -200,8 +189,8 @@ def test_without_the_account_its_pictures_are_missing_and_nothing_breaks(
     work()
     image = Image.objects.get()
     cloud.secret = ""
-    keep_in(cloud, directed)
-    keep_on_disk(directed)
+    keep_pictures_in(cloud, directed)
+    keep_pictures_in(None, directed)
     client.force_login(owner)
     for address in (f"/media/{image.pk}/320", f"/media/{image.pk}/original?download=1"):
         assert client.get(address).status_code == 404
@@ -231,7 +220,7 @@ def test_download_all_reads_from_there_and_from_disk(
     story = Story(owner=owner, title="Two storages")
     ask("In the cloud", story=story)
     work()
-    keep_on_disk(directed)
+    keep_pictures_in(None, directed)
     ask("On the disk", story=story)
     work()
 

@@ -20,7 +20,7 @@ from generation.objects import delete_unwanted
 from generation.tests.attack.checker import sweep_through
 from generation.tests.attack.conftest import files
 from generation.tests.attack.processes import Armed, Processes, make_all
-from generation.tests.loopback.cloudinary import LoopbackCloudinary
+from generation.tests.loopback.cloudinary import LoopbackCloudinary, keep_pictures_in
 from generation.tests.providers import picture
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -54,7 +54,8 @@ def fire(request: pytest.FixtureRequest, fast: Any) -> Iterator[Fire]:
     fast.GENERATION_ATTEMPTS = 20
     if storage == "cloudinary":
         with LoopbackCloudinary() as cloud:
-            _keep_in(cloud, fast)
+            keep_pictures_in(cloud, fast)
+            fast.GENERATION_UPLOAD_DEADLINE = 4
             yield Fire(times, lambda: {name: stored.content for name, stored in cloud.objects.items()})
     else:
         # The third time says nothing new on another database.
@@ -116,9 +117,3 @@ def _leave_behind(storage: str) -> None:
     Upload.objects.create(name=name, storage=storage, generation_id=uuid4(), token=1)
     for one in object_names(name) if storage == "local" else (name,):
         storages[storage].save(one, ContentFile(PICTURE))
-
-
-def _keep_in(cloud: LoopbackCloudinary, settings: Any) -> None:
-    settings.MEDIA_STORAGE = "cloudinary"
-    settings.STORAGES = {**settings.STORAGES, "cloudinary": cloud.storage, "default": cloud.storage}
-    settings.GENERATION_UPLOAD_DEADLINE = 4

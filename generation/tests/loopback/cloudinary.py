@@ -178,6 +178,15 @@ def _send(exchange: Exchange, content: bytes, content_type: str) -> None:
     exchange.write(b"" if exchange.request.method == "HEAD" else content)
 
 
+def keep_pictures_in(cloud: LoopbackCloudinary | None, settings: Any) -> None:
+    """New pictures go there from now on; None: onto the disk."""
+    stores = dict(settings.STORAGES)
+    if cloud:
+        stores["cloudinary"] = cloud.storage
+    settings.MEDIA_STORAGE = "cloudinary" if cloud else "local"
+    settings.STORAGES = {**stores, "default": stores[settings.MEDIA_STORAGE]}
+
+
 def _fields(request: Request) -> dict[str, Any]:
     """Of a form: `file` as bytes, the others as text."""
     head = f"Content-Type: {request.headers['Content-Type']}\r\n\r\n".encode()
