@@ -67,7 +67,8 @@ def main() -> int:
     began = time.monotonic()
     with _beside([step for step in chosen if step not in in_turn], everything=options.all) as others:
         failed = _run(in_turn) + others()
-    _say(f"{'FAILED' if failed else 'passed'}  all in all  {time.monotonic() - began:6.0f} s")
+    if not options.only:
+        _say(f"\n{'FAILED' if failed else 'passed'}  all in all  {time.monotonic() - began:6.0f} s")
     return 1 if failed else 0
 
 
