@@ -12,7 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
 from django.conf import settings
@@ -35,7 +35,7 @@ from generation.providers.exceptions import (
     ProviderUnavailable,
     RequestRefused,
 )
-from generation.scene_log import note
+from generation.scene_log import in_hand, note
 from generation.transitions import Made
 from generation.waiting import ROOM
 
@@ -50,6 +50,7 @@ STORAGE_FULL = ("storage_full", "The storage is full. It goes on when there is r
 FAREWELL = 30.0
 
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -179,7 +180,7 @@ class Engine:
         work.step_ends = boottime() + _longest_call(work.scene) + GRACE_OF_A_CALL
         work.then = partial(self._called, work)
         work.write_off = partial(transitions.call_failed, work.scene, late)
-        work.step = self.pool.submit(_call, work)
+        work.step = self.pool.submit(_told_apart, _call, work)
 
     def _called(self, work: Work) -> None:
         try:
@@ -207,7 +208,7 @@ class Engine:
         work.step_ends = boottime() + settings.GENERATION_UPLOAD_DEADLINE + GRACE_OF_AN_UPLOAD
         work.then = partial(self._stored, work, made, name)
         work.write_off = partial(transitions.storing_failed, work.scene, *late)
-        work.step = self.pool.submit(_store, work, made, name)
+        work.step = self.pool.submit(_told_apart, _store, work, made, name)
 
     def _stored(self, work: Work, made: Made, name: str) -> None:
         try:
@@ -278,6 +279,12 @@ class Engine:
                 until = min(until, boottime() + self.stop.farewell)
         if self.works:
             transitions.hand_back([work.scene for work in self.works])
+
+
+def _told_apart(step: Callable[..., T], work: Work, *rest: Any) -> T:
+    """In a thread: whatever logs meanwhile, its lines say whose they are."""
+    with in_hand(work.scene):
+        return step(work, *rest)
 
 
 def _call(work: Work) -> Made:

@@ -312,7 +312,8 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"()": "storyapp.logs.LineFormatter"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"of_scene": {"()": "generation.scene_log.OfScene"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["of_scene"]}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "accounts": {"level": "INFO"},

@@ -3,7 +3,8 @@
 Words in square brackets direct it: `[slow 1.0]` sleeps, `[slow once 1.0]` in the first call of a seed alone, `[late
 0.5]` until so long after its deadline, `[fail 2]` fails the first two attempts of a seed, `[refuse]`, `[no key]`,
 `[wait 0.5]` (429 once), `[gone]` is a server that does not answer any more, `[hang]` ignores its deadline, `[html]`
-answers no picture, `[large]` one of many bytes, `[broken]` raises what no provider may raise.
+answers no picture, `[large]` one of many bytes, `[broken]` raises what no provider may raise, `[log]` writes a line of
+its own into the log.
 
 Calls are written to the file that CALL_LOG names, a line at their begin and one at their end, so that a test can count
 how many were open at once over all processes. A process that is killed ends its calls: whoever kills it writes that
@@ -12,6 +13,7 @@ down, too (`note_death`).
 
 import hashlib
 import io
+import logging
 import os
 import re
 import time
@@ -28,6 +30,7 @@ from generation.providers.base import ImageProvider, ImageRequest, Variation
 from generation.providers.exceptions import NotEntitled, ProviderUnavailable, RateLimited, RequestRefused, ServerGone
 
 HANGS = 600.0
+log = logging.getLogger("generation.providers.directed")
 SMALL = (64, 64)
 LARGE = (1024, 1024)
 
@@ -43,6 +46,8 @@ class DirectedProvider(ImageProvider):
         with _logged(request):
             earlier = calls(request.seed) - 1
             directed = dict(re.findall(r"\[([a-z ]+?) ?([\d.]*)\]", request.prompt))
+            if "log" in directed:
+                log.info("directed.asked", extra={"seed": request.seed})
             if "slow" in directed:
                 time.sleep(float(directed["slow"]))
             if "slow once" in directed and not earlier:

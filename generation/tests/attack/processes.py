@@ -27,6 +27,7 @@ from generation import engine, kill_points, transitions
 from generation.claim import HOLDS_A_SLOT
 from generation.kill_points import Point
 from generation.models import OPEN, ProviderAccount, SceneGeneration
+from generation.scene_log import OfScene
 from generation.tests import providers
 from storyapp.logs import LineFormatter
 from storyapp.tests.installation import wait_until
@@ -169,4 +170,5 @@ def _write_log(path: Path) -> None:
     """A line is one write at the file's end, whichever process it is of."""
     handler = logging.FileHandler(path)
     handler.setFormatter(LineFormatter())
+    handler.addFilter(OfScene())
     logging.getLogger("generation").addHandler(handler)

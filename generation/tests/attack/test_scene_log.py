@@ -70,6 +70,14 @@ def test_what_goes_wrong_is_told_with_what_follows(
     assert _told(job.scenes.get(), processes) == lines
 
 
+def test_what_a_provider_logs_of_a_call_says_whose_it_is(fast: Any, ask: Ask, processes: Processes) -> None:
+    scenes = ask("[log] [slow 0.5] a fox", "[log] [slow 0.5] an owl", seed=1).scenes.all()
+    processes.wait(processes.start(make_all))
+    for scene in scenes:
+        (line,) = [line for line in _lines_of(scene, processes.log) if line["event"] == "directed.asked"]
+        assert (line["seed"], line["attempt"], line["token"]) == (str(scene.seed), "1", "1")
+
+
 def _told(scene: SceneGeneration, processes: Processes) -> list[tuple[str, int, int, str]]:
     """Event, attempt, token and code of each of its lines."""
     lines = _lines_of(scene, processes.log)
