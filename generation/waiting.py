@@ -69,7 +69,8 @@ def waits(rows: Iterable[Row], now: datetime) -> dict[UUID, Wait]:
 def _wait(row: Row, line: "Line", accounts: "list[Account]", now: datetime) -> Wait:
     opens = _opens(row, accounts, now)
     if row.due_at > now and row.waiting_for == ROOM:
-        return Wait(thing=ROOM, sentence=f"{ROOM}: {row.error_message}", note=row.error_message, until=row.due_at)
+        first = row.error_message.partition(".")[0]
+        return Wait(thing=ROOM, sentence=f"{ROOM}: {row.error_message}", note=first, until=row.due_at)
     if row.due_at > now and not row.waiting_for:
         return Wait(thing="another try", sentence=row.error_message or "another try", until=row.due_at)
     if row.due_at > now or opens:

@@ -114,11 +114,11 @@ def test_a_closed_provider_is_waited_for_by_scenes_that_were_never_tried(ask: As
 
 def test_room_in_the_storage_is_waited_for_in_its_own_words(ask: Ask) -> None:
     (row,) = ask("a fox").scenes.all()
-    full = "The storage is full."
+    full = "The storage is full. It goes on when there is room."
     assert row.job.scenes.hold(seconds=10, waiting_for=ROOM, code="storage_full", message=full) == 1
     assert row.job.scenes.hold(seconds=10, waiting_for=ROOM, code="storage_full", message=full) == 0, "it is not due"
     slot = slot_of(row)
-    assert (slot.waiting_for, slot.note, slot.reason) == (ROOM, full, "")
+    assert (slot.waiting_for, slot.note, slot.reason) == (ROOM, "The storage is full", "")
     assert 1 <= slot.seconds_left <= 11
     assert job_as_json(row.job)["scenes"][0]["waiting_for"] == f"{ROOM}: {full}"
 
