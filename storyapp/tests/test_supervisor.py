@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -68,41 +68,25 @@ def kill_and_see_another(word: str, running: Installation) -> None:
     wait_until(lambda: (found := process_with(word, running)) and found.pid != first.pid)
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """For tests that leave it as it is. Its folder has a name that wants quoting, and a socket path too long."""
-    folder = tmp_path_factory.mktemp("shared") / "größe #1 50% " / ("d" * 80)
-    running = Installation(folder, "--workers", "1").wait_until_ready()
-    yield running
-    running.kill()
-
-
 @pytest.fixture
 def running(installation: Installer) -> Installation:
     return installation("--workers", "1")
 
 
-def test_the_printed_address_has_the_button(shared: Installation) -> None:
-    assert status_of(shared.sign_in) == 200
+def test_all_find_each_other_whatever_the_folder_is_called(installation: Installer, tmp_path: Path) -> None:
+    """It has a name that wants quoting, and is too long for a socket's path."""
+    running = installation("--workers", "1", data=tmp_path / "größe #1 50% " / ("d" * 80))
+    assert status_of(running.sign_in) == 200
+    assert wait_until(lambda: "Listening on default" in running.log("worker-1"))
 
-
-def test_workers_find_the_queue_whatever_the_folder_is_called(shared: Installation) -> None:
-    assert wait_until(lambda: "Listening on default" in shared.log("worker-1"))
-
-
-def test_a_second_run_beside_it_prints_a_fresh_address(shared: Installation) -> None:
-    second = up("--port", "1", STORYAPP_DATA=str(shared.data))
+    second = up("--port", "1", STORYAPP_DATA=str(running.data))
     assert second.returncode == 0
     address = second.stdout.splitlines()[0].removeprefix("Ready: ")
-    assert address.startswith(f"{shared.address}/sign-in/")
-    assert address != shared.sign_in
+    assert address.startswith(f"{running.address}/sign-in/"), "a second run beside it prints an address of the first"
+    assert address != running.sign_in
     assert status_of(address) == 200
-
-
-def test_the_first_person_is_made_once(shared: Installation) -> None:
-    up(STORYAPP_DATA=str(shared.data))
-    people = rows(shared.data, "SELECT username, is_superuser, password LIKE '!%' FROM accounts_user")
-    assert people == [("owner", 1, 1)]
+    people = rows(running.data, "SELECT username, is_superuser, password LIKE '!%' FROM accounts_user")
+    assert people == [("owner", 1, 1)], "the first person is made once"
 
 
 def test_nothing_outlives_kill_9_of_the_supervisor(running: Installation) -> None:
