@@ -12,7 +12,14 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AnonymousUser
 from django.core.files.storage import storages
 from django.db.models.functions import Now
-from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseNotModified, StreamingHttpResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotModified,
+    StreamingHttpResponse,
+)
 from django.shortcuts import get_object_or_404
 from django.utils.http import content_disposition_header, parse_etags
 from django.views.decorators.http import require_safe
@@ -30,6 +37,7 @@ from gallery.archive import (
 )
 from gallery.models import Character, Image, ImageQuerySet, Story
 from gallery.picture import EXTENSIONS
+from gallery.ranges import NotSatisfiable, asked_range
 from gallery.storing import RemoteStorage
 
 
@@ -48,23 +56,39 @@ async def character_download(request: HttpRequest, slug: str) -> HttpResponseBas
 
 
 def _zip(request: HttpRequest, archive: Archive, title: str) -> HttpResponseBase:
+    """All of it, or the part that a download which broke off still wants."""
     etag = f'"{archive.etag}"'
+    headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-cache"}
     if etag in parse_etags(request.headers.get("If-None-Match", "")):
-        return HttpResponseNotModified(headers={"ETag": etag})
+        return HttpResponseNotModified(headers=headers)
+    try:
+        part = _asked_part(request, etag, archive.size)
+    except NotSatisfiable:
+        return HttpResponse(status=416, headers={**headers, "Content-Range": f"bytes */{archive.size}"})
+    start, end = part or (0, archive.size)
+    if part:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{archive.size}"
     name = f"{folder_name(title)}.zip"
     return StreamingHttpResponse(
-        stream(archive, _read),
+        stream(archive, _read, start, end),
+        status=206 if part else 200,
         content_type="application/zip",
         headers={
-            "Content-Length": str(archive.size),
+            **headers,
+            "Content-Length": str(end - start),
             "Content-Disposition": content_disposition_header(True, name) or "attachment",
-            "ETag": etag,
-            "Cache-Control": "private, no-cache",
             "X-Content-Type-Options": "nosniff",
             # A proxy that buffers would hold the whole zip, or write it to its disk.
             "X-Accel-Buffering": "no",
         },
     )
+
+
+def _asked_part(request: HttpRequest, etag: str, size: int) -> tuple[int, int] | None:
+    """Not of another zip than the one whose beginning is there already (If-Range): that one comes as a whole."""
+    if request.method != "GET" or request.headers.get("If-Range", etag) != etag:
+        return None
+    return asked_range(request.headers.get("Range", ""), size)
 
 
 # ---- which pictures, under which names -------------------------------------------------------------

@@ -76,6 +76,30 @@ def test_who_has_the_zip_already_gets_304(client: AsyncClient, story: Story) -> 
     assert (again.status_code, again["ETag"]) == (304, first["ETag"])
 
 
+def test_a_download_that_broke_off_goes_on_where_it_was(client: AsyncClient, story: Story) -> None:
+    first, whole = get(client, address(story))
+    assert first["Accept-Ranges"] == "bytes"
+    for kept in (0, 1, 1000, len(whole) - 1):
+        rest, content = get(client, address(story), Range=f"bytes={kept}-", **{"If-Range": first["ETag"]})
+        assert (rest.status_code, content) == (206, whole[kept:])
+        assert rest["Content-Range"] == f"bytes {kept}-{len(whole) - 1}/{len(whole)}"
+        assert (int(rest["Content-Length"]), rest["ETag"]) == (len(content), first["ETag"])
+
+
+def test_another_zip_than_the_one_that_was_begun_comes_as_a_whole(client: AsyncClient, story: Story) -> None:
+    first, _ = get(client, address(story))
+    a_picture(a_scene(story, 3, text="The way home"))
+    second, content = get(client, address(story), Range="bytes=1000-", **{"If-Range": first["ETag"]})
+    assert (second.status_code, int(second["Content-Length"])) == (200, len(content))
+    assert len(zipfile.ZipFile(io.BytesIO(content)).namelist()) == 4
+
+
+def test_a_part_behind_the_end_is_refused_with_the_size(client: AsyncClient, story: Story) -> None:
+    _, whole = get(client, address(story))
+    response, content = get(client, address(story), Range=f"bytes={len(whole)}-")
+    assert (response.status_code, response["Content-Range"], content) == (416, f"bytes */{len(whole)}", b"")
+
+
 def test_all_takes_are_numbered(client: AsyncClient, story: Story) -> None:
     a_picture(story.scenes.get(position=1), is_chosen=False, content=jpeg("#806040"))
     assert len(unzipped(client, address(story)).namelist()) == 3
