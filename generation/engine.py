@@ -49,7 +49,6 @@ LOOK_FOR_ROOM_EVERY = 10.0
 STORAGE_FULL = ("storage_full", "The storage is full. It goes on when there is room.")
 FAREWELL = 30.0
 
-
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Count, Min, Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from generation.models import OPEN, SceneGeneration, Status
 from generation.waiting import Account, accounts_of
@@ -38,9 +39,9 @@ def workloads() -> list[Workload]:
 
     Two queries. Raises DatabaseError.
     """
-    scenes = _scenes()
+    scenes, now = _scenes(), timezone.now()
     accounts = accounts_of({*settings.GENERATION_PROVIDERS, *scenes})
-    closed = {provider for provider, found in accounts.items() if any(account.closed_until for account in found)}
+    closed = {provider for provider, found in accounts.items() if any(account.is_closed(now) for account in found)}
     others = sorted({*scenes, *closed} - {settings.IMAGE_PROVIDER})
     return [
         Workload(provider=provider, accounts=tuple(accounts.get(provider, ())), **scenes.get(provider, {}))
