@@ -3,6 +3,7 @@
 import re
 import socket
 import subprocess
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -69,10 +70,12 @@ class PostgreSQL:
 
 
 @pytest.fixture
-def postgresql(tmp_path: Path) -> Iterator[PostgreSQL]:
-    server = PostgreSQL(tmp_path / "pg")
-    yield server
-    server.end()
+def postgresql() -> Iterator[PostgreSQL]:
+    """Not in pytest's own folder: every pytest that begins beside this one closes that to the server's own user."""
+    with tempfile.TemporaryDirectory(prefix="storyapp-pg-", ignore_cleanup_errors=True) as folder:
+        server = PostgreSQL(Path(folder, "pg"))
+        yield server
+        server.end()
 
 
 @pytest.fixture
