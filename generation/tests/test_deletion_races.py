@@ -21,8 +21,8 @@ from gallery.models import Image, Scene, Story, object_names
 from generation import objects, transitions
 from generation.claim import claim
 from generation.models import GenerationJob, SceneGeneration, SceneGenerationQuerySet
+from generation.tests import races
 from generation.tests.races import (
-    HEAD_START,
     Ask,
     Holder,
     check_one_home_for,
@@ -79,7 +79,7 @@ def check_no_deadlock(job: GenerationJob, *acts: Callable[[GenerationJob], objec
         with transaction.atomic():
             SceneGeneration.objects.select_for_update().get(pk=middle)
             both = [pool.submit(over_a_connection_of_its_own, partial(act, job)) for act in acts]
-            time.sleep(HEAD_START)
+            time.sleep(races.head_start)
         for one in both:
             one.result(timeout=10)
 

@@ -22,9 +22,8 @@ from generation import claim as claiming
 from generation import objects, transitions
 from generation.claim import claim
 from generation.models import SceneGeneration, SceneGenerationQuerySet
-from generation.tests import providers
+from generation.tests import providers, races
 from generation.tests.races import (
-    HEAD_START,
     Ask,
     T,
     begun,
@@ -132,7 +131,7 @@ def _claimed_by_eight() -> list[Held]:
         def choose_and_wait(*args: Any) -> Any:
             chosen = choose(*args)
             with suppress(BrokenBarrierError):
-                together.wait(HEAD_START)
+                together.wait(races.head_start)
             return chosen
 
         patch.setattr("generation.claim._choose", choose_and_wait)

@@ -39,6 +39,8 @@ def test_another_worker_resumes_at_once_and_calls_nothing_twice_but_what_was_run
     fast.GENERATION_THREADS = 10
     fast.GENERATION_LEASE, fast.GENERATION_DEADLINE = 45, 120
     monkeypatch.setattr(tasks.stop, "farewell", 1.0)
+    # What earlier tests have left in it would wake the other one, too.
+    get_queue().empty()
     workers = [processes.worker(), processes.worker()]
     # Beside them stand, for a while, those that earlier tests have killed.
     wait_for(lambda: set(workers) <= {worker.pid for worker in SceneWorker.all(queue=get_queue())}, PATIENCE)
