@@ -41,12 +41,15 @@ def free_bytes(storage: Storage) -> int | None:
     """How much more a storage on disk takes. None: it has no disk of its own, or cannot tell."""
     if isinstance(storage, RemoteStorage):
         return None
-    folder = Path(storage.path(""))
     try:
-        # It is made with the first picture; until then the folder above it counts.
-        return shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free
+        return shutil.disk_usage(nearest_folder(Path(storage.path("")))).free
     except OSError:
         return None
+
+
+def nearest_folder(folder: Path) -> Path:
+    """It is made with the first picture; until then the nearest one above it counts."""
+    return next(path for path in (folder, *folder.parents) if path.exists())
 
 
 class RemoteStorage(Storage):

@@ -30,7 +30,7 @@ from django.views.decorators.http import require_safe
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from gallery.storing import RemoteStorage, StorageError
+from gallery.storing import RemoteStorage, StorageError, nearest_folder
 from generation.admin_rows import work_lines
 from generation.checks import provider_is_set_up
 from generation.models import ProviderAccount, SceneGeneration, Status
@@ -234,8 +234,7 @@ def _storage(*, ask_outside: bool) -> Part:
 
 
 def _folder(folder: Path) -> Part:
-    """It is made with the first picture; until then the folder above it counts."""
-    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    nearest = nearest_folder(folder)
     if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
         free = shutil.disk_usage(nearest).free
         if free < LITTLE_ROOM:

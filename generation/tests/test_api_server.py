@@ -27,7 +27,8 @@ def server(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 
 def test_bodies_of_every_kind_of_client(server: str, owner: User) -> None:
-    headers = {"Authorization": f"Bearer {ApiToken.objects.issue(owner, 'a program')}"}
+    token = ApiToken.objects.issue(owner, "a program")
+    headers = {"Authorization": f"Bearer {token}"}
     address = f"{server}{GENERATE}"
 
     def post(data: bytes, *, in_chunks: bool) -> requests.Response:
@@ -41,7 +42,7 @@ def test_bodies_of_every_kind_of_client(server: str, owner: User) -> None:
         for length in (LIMIT + 1, 50 * LIMIT):
             answer = post(small.ljust(length), in_chunks=in_chunks)
             assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
-    _leave_in_the_middle(server, headers, small)
+    _leave_in_the_middle(server, token, small)
     assert post(small, in_chunks=True).status_code == 202
     assert GenerationJob.objects.count() == 3
 
@@ -80,10 +81,7 @@ def _head(server: str, path: str, token: str, *more: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-def _leave_in_the_middle(server: str, headers: dict[str, str], body: bytes) -> None:
+def _leave_in_the_middle(server: str, token: str, body: bytes) -> None:
     """Of a body that would be whole to whoever did not count it."""
-    there = urlsplit(server)
-    lines = [f"POST {GENERATE} HTTP/1.1", f"Host: {there.netloc}", f"Content-Length: {len(body) + 10}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    with socket.create_connection((there.hostname, there.port)) as client:
-        client.sendall("\r\n".join([*lines, "", ""]).encode() + body)
+    with _connected(server) as client:
+        client.sendall(_head(server, GENERATE, token, f"Content-Length: {len(body) + 10}") + body)
